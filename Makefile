@@ -1,0 +1,71 @@
+# Everything that a developer, CI or a curious person runs. Needs Python 3.11 or newer, and make.
+# The first use sets up .venv from the pinned and hashed requirements/*.txt; later ones start at once.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$it -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$it && break; done)
+PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
+READY := .venv/ready
+CODE := imcaxy tests benchmarks requirements .ci
+
+# pyvips is published as source. Where a distribution's libvips headers are installed it would compile
+# itself against that library and leave the one of pyvips-binary unused: with these two pkg-config finds
+# none. `imcaxy check` prints the libvips version that is really in use.
+NO_SYSTEM_LIBVIPS := PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=/nonexistent
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY_PORT for another port)
+	@IMCAXY_SOURCE_DIR="$${IMCAXY_SOURCE_DIR:-samples}" exec $(PY) -m imcaxy serve
+
+.PHONY: test
+test: $(READY) ## run the tests that take seconds (ARGS="-k name" for some)
+	@$(PY) -m pytest -q -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## run every test
+	@$(PY) -m pytest -q --durations=10 $(ARGS)
+
+.PHONY: cover
+cover: $(READY) ## run the quick tests and say which lines and branches none of them reached
+	@$(PY) -m pytest -q -m "not slow" --cov --cov-report=term $(ARGS)
+
+.PHONY: check
+check: $(READY) ## lint, formatting and types; writes nothing
+	@$(PY) -m ruff check --no-cache $(CODE)
+	@$(PY) -m ruff format --no-cache --check $(CODE)
+	@$(PY) -m mypy $(CODE)
+
+.PHONY: fix
+fix: $(READY) ## format, and correct what the linter can correct
+	@$(PY) -m ruff check --fix $(CODE)
+	@$(PY) -m ruff format $(CODE)
+
+.PHONY: bench
+bench: $(READY) ## measure start, memory and speed
+	@for it in benchmarks/[a-z]*.py; do echo "== $$it"; $(PY) $$it || exit 1; done
+
+.PHONY: lock
+lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt
+	@$(PYTHON) requirements/lock.py
+
+.PHONY: clean
+clean: ## remove .venv, caches and build output; data/ stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml requirements/build.txt requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/it"; exit 1; }
+	@echo "Setting up .venv with $(PYTHON): once, about half a minute ..."
+	@$(PYTHON) -m venv --clear .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
+	@$(NO_SYSTEM_LIBVIPS) $(PIP) --require-hashes --no-build-isolation \
+		--only-binary :all: --no-binary pyvips -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

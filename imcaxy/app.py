@@ -1,0 +1,331 @@
+"""The composition root: settings in, running server out. The only file that wires."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imcaxy import gallery
+from imcaxy.clock import Clock
+from imcaxy.errors import ImcaxyError, StoreError
+from imcaxy.grammar.purge_keys import purge_keys
+from imcaxy.grammar.variant import LOG_START, LogPosition
+from imcaxy.hub.hub import Hub
+from imcaxy.jobs.claims import LEASE, Claims
+from imcaxy.jobs.failures import Failures
+from imcaxy.jobs.job import Parts
+from imcaxy.jobs.jobs import Jobs
+from imcaxy.jobs.slots import Slots
+from imcaxy.journal import Journal, JournalHandler
+from imcaxy.processors.base import Processor
+from imcaxy.processors.imaginary import ImaginaryProcessor
+from imcaxy.processors.vips.processor import VipsProcessor
+from imcaxy.proxy.fallback import Fallback
+from imcaxy.proxy.proxy import ImageProxy, Rules
+from imcaxy.server.access_log import AccessLog
+from imcaxy.server.application import Application
+from imcaxy.server.listening import Listener
+from imcaxy.server.policy import HttpPolicy
+from imcaxy.server.workers import Supervisor, worker_command
+from imcaxy.settings import Settings
+from imcaxy.sources.base import SourceReader
+from imcaxy.sources.directory import DirectoryReader
+from imcaxy.sources.downloads import DownloadLimits, Downloads
+from imcaxy.sources.fetching import HttpReader
+from imcaxy.store.blobs.files import FileBlobs
+from imcaxy.store.catalog.base import Instance
+from imcaxy.store.catalog.sqlite import SQLiteCatalog
+from imcaxy.store.memory import MemoryTier
+from imcaxy.store.store import Store
+from imcaxy.store.sweep import Limits, Sweep
+from imcaxy.tasks import Tasks
+
+SWEEP_EVERY = 60.0  # seconds between two sweeps
+LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its entry is gone
+CONNECTIONS = 32  # sources that are fetched at the same time, per machine
+
+_log = logging.getLogger("imcaxy.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One worker's part of the machine's limits."""
+
+    memory: int  # bytes
+    streams: int  # bytes
+    downloads: int  # bytes
+    running: int  # jobs
+    jobs: int  # jobs, running or waiting
+    connections: int  # to origins
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Share":
+        """An equal part for each worker, and enough for one picture at least."""
+        count = settings.workers
+        return cls(
+            memory=settings.memory_limit // count,
+            streams=max(settings.stream_limit // count, settings.max_variant_bytes),
+            downloads=max(settings.download_limit // count, settings.max_source_bytes),
+            running=max(1, settings.running // count),
+            jobs=max(1, settings.queue_limit // count),
+            connections=max(1, CONNECTIONS // count),
+        )
+
+
+class Server:
+    """One server process: wired, started in order, stopped in the reverse one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._share = Share.of(settings)
+        self._incarnation = uuid.uuid4().hex
+        self._clock = Clock()
+        self._tasks = Tasks()
+        self._applied: LogPosition = LOG_START
+        self._unready: str | None = "starting"
+        self._stopping = asyncio.Event()
+        self._journal = Journal(1)
+        timeout = settings.store_timeout
+        self._blobs = FileBlobs(settings.data_dir / "blobs", timeout)
+        self._catalog = SQLiteCatalog(settings.data_dir, self._clock, timeout)
+        self._store = Store(
+            self._catalog,
+            self._blobs,
+            MemoryTier(self._share.memory),
+            self._clock,
+            self._tasks,
+            timeout,
+        )
+        self._processor = _processor(settings, self._share)
+        self._readers = _readers(settings)
+        self._listener = Listener(self._application(), self._clock)
+
+    def _application(self) -> Application:
+        settings, share = self._settings, self._share
+        downloads = Downloads(
+            self._readers,
+            DownloadLimits(
+                max_pixels=settings.max_pixels,
+                max_frames=settings.max_frames,
+                max_bytes_held=share.downloads,
+                max_running=share.connections,
+                max_waiting=share.jobs,
+                wait=settings.queue_timeout,
+            ),
+            self._tasks,
+            lambda source: purge_keys([source]),
+        )
+        hub = Hub(share.streams, settings.max_variant_bytes)
+        parts = Parts(
+            hub=hub,
+            store=self._store,
+            claims=Claims(self._catalog, self._incarnation, self._clock, self._tasks),
+            downloads=downloads,
+            processor=self._processor,
+            slots=Slots(share.running, settings.queue_timeout, self._clock),
+            failures=Failures(self._clock, factor=settings.remember_failures),
+            clock=self._clock,
+            tasks=self._tasks,
+            claim_timeout=LEASE
+            + settings.fetch_timeout
+            + settings.queue_timeout
+            + settings.process_timeout,
+        )
+        jobs = Jobs(parts, share.jobs, lambda: self._applied, self._tasks)
+        fallback = None
+        if settings.fallback == "source":
+            fallback = Fallback(downloads, lambda: self._applied, self._clock)
+        rules = Rules(
+            auto_formats=settings.auto_formats,
+            save_data_quality_step=settings.save_data_quality_step,
+            request_timeout=settings.request_timeout,
+        )
+        proxy = ImageProxy(hub, self._store, jobs, self._processor, fallback, rules)
+        policy = HttpPolicy(
+            allowed_origins=settings.allowed_origins,
+            max_age=settings.max_age,
+            shared_max_age=settings.shared_max_age,
+            stale_while_revalidate=settings.stale_while_revalidate,
+            client_timeout=settings.client_timeout,
+            request_timeout=settings.request_timeout,
+        )
+        log = AccessLog(self._journal.emit, self._clock)
+        extra = gallery.routes(settings.source_dir)
+        return Application(proxy, policy, lambda: self._unready, self._clock, log, extra)
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Open the store, then the door (design I0); ImcaxyError when something cannot work."""
+        await self._blobs.start()
+        await self._catalog.start(self._blobs.id)
+        await self._register()
+        self._applied = await self._catalog.head()
+        await self._register()
+        await self._processor.start()
+        await self._listener.start(sockets)
+        self._tasks.detach(self._sweep_forever(), "sweep")
+        self._unready = None
+
+    def stop_soon(self) -> None:
+        """Begin the end; `run` then drains and returns."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop_soon`, then let running answers and jobs end."""
+        await self._stopping.wait()
+        self._unready = "draining"
+        timeout = self._settings.drain_timeout
+        await self._listener.drain(timeout)
+        await self._tasks.drain(timeout)
+
+    async def close(self) -> None:
+        """Release everything; the instance's row says that it left."""
+        with contextlib.suppress(StoreError):
+            await self._register(left=True)
+        await self._processor.close()
+        for reader in self._readers.values():
+            await reader.close()
+        await self._catalog.close()
+        await self._blobs.close()
+        self._journal.close()
+
+    async def check(self) -> list[tuple[str, bool, str]]:
+        """What each dependency says when it is really tried: name, whether it works, what was found."""
+        found = []
+        parts = (("blobs", self._blobs), ("catalog", self._catalog), ("processor", self._processor))
+        for name, part in parts:
+            try:
+                if part is self._blobs:
+                    await self._blobs.start()
+                elif part is self._catalog:
+                    await self._catalog.start(self._blobs.id)
+                found.append((name, True, await part.check()))
+            except ImcaxyError as error:
+                found.append((name, False, error.detail))
+        return found
+
+    async def _register(self, *, left: bool = False) -> None:
+        await self._catalog.write_instance(
+            Instance(
+                incarnation=self._incarnation,
+                name=self._settings.instance,
+                applied=self._applied,
+                seen=self._clock.wall(),
+                left=left,
+            )
+        )
+
+    async def _sweep_forever(self) -> None:
+        limits = Limits(
+            disk_limit=self._settings.disk_limit, longest_response=LONGEST_RESPONSE
+        )
+        sweep = Sweep(
+            self._catalog,
+            self._blobs,
+            self._clock,
+            self._incarnation,
+            limits,
+            self._blobs.tidy,
+        )
+        while not self._stopping.is_set():
+            try:
+                await sweep.sweep_once()
+            except StoreError as error:
+                _log.warning("the sweep gave up", extra={"reason": str(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), SWEEP_EVERY)
+
+
+async def serve(
+    settings: Settings, sockets: Sequence[socket.socket], ready_fd: int = -1, lifeline_fd: int = -1
+) -> int:
+    """Serve on these sockets until SIGTERM, SIGINT or the end of the lifeline; the exit status.
+
+    A worker tells its parent that it is ready by a byte to `ready_fd`.
+    """
+    _log_to(2)
+    server = Server(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop_soon)
+    try:
+        await server.start(sockets)
+        if ready_fd >= 0:
+            os.write(ready_fd, b"1")
+            os.close(ready_fd)
+        if lifeline_fd >= 0:
+            loop.add_reader(lifeline_fd, server.stop_soon)
+        await server.run()
+    finally:
+        if lifeline_fd >= 0:
+            loop.remove_reader(lifeline_fd)
+        await server.close()
+    return 0
+
+
+async def supervise(
+    settings: Settings, sockets: Sequence[socket.socket], environment: Mapping[str, str]
+) -> int:
+    """Run one worker process per socket until told to stop; the exit status."""
+    _log_to(2)
+    supervisor = Supervisor(worker_command(), environment, sockets, settings.drain_timeout)
+    return await supervisor.run()
+
+
+async def check(settings: Settings) -> list[tuple[str, bool, str]]:
+    """Try everything that serving needs: name, whether it works, what was found."""
+    server = Server(settings)
+    try:
+        return await server.check()
+    finally:
+        await server.close()
+
+
+def _processor(settings: Settings, share: Share) -> Processor:
+    if settings.imaginary_service_url:
+        return ImaginaryProcessor(
+            settings.imaginary_service_url,
+            timeout=settings.process_timeout,
+            first_byte=settings.process_timeout,
+            stall=settings.process_timeout,
+            max_bytes=settings.max_variant_bytes,
+            connections=share.running,
+        )
+    return VipsProcessor(
+        processes=share.running,
+        timeout=settings.process_timeout,
+        memory=settings.process_memory,
+        max_pixels=settings.max_pixels,
+        max_variant_bytes=settings.max_variant_bytes,
+        queue_timeout=settings.queue_timeout,
+    )
+
+
+def _readers(settings: Settings) -> dict[str, SourceReader]:
+    return {
+        "url": HttpReader(
+            max_bytes=settings.max_source_bytes,
+            timeout=settings.fetch_timeout,
+            allowed_domains=settings.allowed_domains,
+            networks=[ipaddress.ip_network(each) for each in settings.allowed_networks],
+            dev=settings.dev,
+            nameservers=settings.nameservers,
+        ),
+        "file": DirectoryReader(
+            settings.source_dir,
+            max_bytes=settings.max_source_bytes,
+            timeout=settings.fetch_timeout,
+        ),
+    }
+
+
+def _log_to(descriptor: int) -> None:
+    logger = logging.getLogger("imcaxy")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [JournalHandler(Journal(descriptor))]
+    logger.propagate = False

@@ -1,0 +1,148 @@
+"""The `imcaxy` command. Thin: each command imports what it needs when it runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imcaxy import __version__
+from imcaxy.errors import ImcaxyError, SettingsError
+
+if TYPE_CHECKING:
+    import socket
+
+    from imcaxy.settings import Settings
+
+T = TypeVar("T")
+
+FLAGS = ("host", "port", "workers", "dev")
+RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 0 done, 1 something does not work, 2 a mistake in arguments or settings."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.run(asked))
+    except SettingsError as error:
+        _say(f"imcaxy: the settings cannot work (docs/settings.md):\n{error}")
+        return 2
+    except ImcaxyError as error:
+        _say(f"imcaxy: {error.detail}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output left: no traceback, also not at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="imcaxy",
+        description="A caching reverse proxy for image processing.",
+        epilog="Everything else is set by IMCAXY_* variables: see `imcaxy settings`.",
+    )
+    parser.add_argument("--version", action="version", version=f"imcaxy {__version__}")
+    flags = argparse.ArgumentParser(add_help=False)
+    flags.add_argument("--host", help="address to listen on (IMCAXY_HOST)")
+    flags.add_argument("--port", help="TCP port, 0 for any that is free (IMCAXY_PORT)")
+    flags.add_argument("--workers", help="server processes (IMCAXY_WORKERS)")
+    flags.add_argument(
+        "--dev", action="store_true", default=None, help="allow private sources (IMCAXY_DEV)"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("serve", _serve, "answer requests until stopped"),
+        ("settings", _settings, "print every setting, its value and where that came from"),
+        ("check", _check, "try everything that serving needs, and say what is wrong"),
+    ):
+        command = commands.add_parser(name, parents=[flags], help=text, description=text)
+        command.set_defaults(run=run)
+    worker = commands.add_parser("worker")  # one process of `serve --workers`; not for people
+    for name in ("--listen-fd", "--ready-fd", "--lifeline-fd"):
+        worker.add_argument(name, type=int, required=True)
+    worker.set_defaults(run=_worker)
+    return parser
+
+
+def _flags(asked: argparse.Namespace) -> dict[str, object]:
+    return {name: getattr(asked, name) for name in FLAGS}
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from imcaxy.settings import environment, load
+
+    flags = _flags(asked)
+    settings = load(**flags)
+    if settings.dev:
+        _warn("--dev: sources on private and loopback addresses are allowed. Not for public use.")
+    sockets = _listen(settings)
+    from imcaxy import app
+
+    if settings.workers > 1:
+        return _run(app.supervise(settings, sockets, environment(**flags)))
+    return _run(app.serve(settings, sockets))
+
+
+def _worker(asked: argparse.Namespace) -> int:
+    import socket
+
+    from imcaxy import app
+    from imcaxy.settings import load
+
+    sockets = [socket.socket(fileno=asked.listen_fd)]
+    return _run(app.serve(load(), sockets, asked.ready_fd, asked.lifeline_fd))
+
+
+def _settings(asked: argparse.Namespace) -> int:
+    from imcaxy.settings import load, shown
+
+    flags = _flags(asked)
+    rows = shown(load(**flags), **flags)
+    width = max(len(f"{row.variable}={row.value}") for row in rows)
+    for row in rows:
+        print(f"{f'{row.variable}={row.value}':<{width}}  # {row.origin}")
+    return 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from imcaxy import app
+    from imcaxy.settings import load
+
+    findings = _run(app.check(load(**_flags(asked))))
+    width = max((len(name) for name, _, _ in findings), default=0)
+    for name, works, found in findings:
+        print(f"{'ok  ' if works else 'FAIL'}  {name:<{width}}  {found}")
+    return 0 if all(works for _, works, _ in findings) else 1
+
+
+def _listen(settings: "Settings") -> "list[socket.socket]":
+    """Listening sockets, one per worker, told about in one line; ImcaxyError when they cannot be had."""
+    from imcaxy.server.workers import listening_sockets
+
+    try:
+        sockets = listening_sockets(settings.host, settings.port, settings.workers)
+    except OSError as error:
+        raise ImcaxyError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        ) from error
+    host, port = sockets[0].getsockname()[:2]
+    _say(f"Imcaxy {__version__} listens on http://{f'[{host}]' if ':' in host else host}:{port}/")
+    return sockets
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
+    return uvloop.run(work)
+
+
+def _warn(text: str) -> None:
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    _say(f"{RED}{text}{PLAIN}" if coloured else text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""What requests mean: pure functions on plain values, no I/O."""

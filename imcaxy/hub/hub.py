@@ -1,0 +1,46 @@
+"""Which pictures are being made here, right now."""
+
+from imcaxy.errors import Overloaded
+from imcaxy.hub.budget import Budget
+from imcaxy.hub.stream import Stream
+
+
+class Hub:
+    """At most one stream per signature, bounded in bytes for each and for all.
+
+    A stream is here from the moment that its job is accepted until its bytes are kept, or until it
+    has failed. Readers that have it may go on for longer; its bytes count until they are done.
+    """
+
+    def __init__(self, limit: int, stream_limit: int) -> None:
+        """`limit` bytes for all streams, `stream_limit` bytes for each."""
+        self._budget = Budget(limit)
+        self._stream_limit = stream_limit
+        self._streams: dict[str, Stream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that all streams hold."""
+        return self._budget.used
+
+    def find(self, signature: str) -> Stream | None:
+        """The stream of this variant, if it is being made."""
+        return self._streams.get(signature)
+
+    def open(self, signature: str) -> Stream:
+        """A new stream for this variant; Overloaded when the bytes of all are used up.
+
+        Called in the same step as a `find` that found nothing.
+        """
+        if self._budget.full:
+            raise Overloaded("Too many pictures are being delivered at once.", retry_after=1.0)
+        stream = self._streams[signature] = Stream(self._budget, self._stream_limit)
+        return stream
+
+    def remove(self, signature: str, stream: Stream) -> None:
+        """Let go of the stream: whoever comes now does not find it; its readers go on."""
+        if self._streams.get(signature) is stream:
+            del self._streams[signature]

@@ -1,0 +1,1 @@
+"""The making of variants: claim, run, commit, bounds, failures remembered."""

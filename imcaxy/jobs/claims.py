@@ -1,0 +1,182 @@
+"""One job per variant among all instances that share a catalog (design 6.6, K1 to K4).
+
+A claim is a row `signature:k`. Whoever inserts the next k owns the job; the insert has one winner
+on every engine. The row tells whose job it is (`by`), that its owner lives (`beat`), which blob it
+may leave behind (`blob`) and how it ended (`outcome`). Losing a claim costs a second job, never a
+wrong answer: entries are judged at every read (design I3), whoever wrote them.
+
+The interleaving that K2 is for, with instances A, B and C:
+
+    1. A reads the claims: none lives
+    2. B inserts k=1, makes the picture, commits its entry, writes the outcome
+    3. A inserts k=2: won, but the picture is there      -> A looks up again before it works
+    4. C saw A silent for the lease and inserts k=3      -> A reads again and yields to k=3
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from imcaxy.clock import Clock
+from imcaxy.errors import StoreError
+from imcaxy.grammar.variant import LogPosition
+from imcaxy.jobs import outcome as outcomes
+from imcaxy.jobs.slots import Abandoned
+from imcaxy.store.catalog.base import Catalog, Claim
+from imcaxy.store.kept import Kept
+from imcaxy.tasks import Tasks
+
+LEASE = (
+    5.0  # seconds without a beat, on the waiter's own clock, after which an owner counts as dead
+)
+BEAT = 1.0  # seconds between two beats
+POLL = (0.025, 0.25)  # seconds between two looks at another's claim: first, longest
+RECORDS = 1000  # log records that are read at once
+
+_log = logging.getLogger("imcaxy.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a claim is asked for."""
+
+    signature: str
+    keys: tuple[str, ...]
+    as_of: LogPosition
+    blob: str  # the name that the blob will have
+    look_up: Callable[[], Awaitable[Kept | None]]
+    abandoned: Callable[[], bool]  # whether nobody here waits for it any more
+
+
+class Claims:
+    """Takes, holds and waits for claims in one catalog."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        incarnation: str,
+        clock: Clock,
+        tasks: Tasks,
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._catalog = catalog
+        self._incarnation = incarnation
+        self._clock = clock
+        self._tasks = tasks
+        self._jitter = jitter
+
+    async def take(self, wanted: Wanted) -> Claim | Kept:
+        """A claim of one's own, or the entry that another instance committed.
+
+        Waits while another's job lives. Raises the failure that it ended with, Abandoned when
+        nobody here waits any more, StoreError when the store does not answer. The caller bounds
+        the time.
+        """
+        dead = 0  # highest number whose owner was found silent or overtaken by an invalidation
+        while True:
+            rows = await self._catalog.claims(wanted.signature)
+            top = rows[0] if rows else None
+            if top is not None and top.number > dead and not await self._ended(top):
+                dead = await self._wait(top, wanted.abandoned)
+                if (kept := await wanted.look_up()) is not None:
+                    return kept
+                continue
+            claim = self._next(wanted, top)
+            if not await self._catalog.insert_claim(claim):
+                continue
+            if await self._outbid(claim):
+                await self.end(claim, outcomes.DROPPED)
+                continue
+            if (kept := await wanted.look_up()) is not None:
+                await self.end(claim, outcomes.KEPT)
+                return kept
+            return claim
+
+    @asynccontextmanager
+    async def held(self, claim: Claim) -> AsyncIterator[None]:
+        """Show every second that the owner lives, while the block runs."""
+        beating = self._tasks.start(self._beat(claim), f"beat {claim.signature[:8]}")
+        try:
+            yield
+        finally:
+            beating.cancel()
+
+    async def end(self, claim: Claim, outcome: outcomes.Outcome) -> None:
+        """Tell the others how the job ended; when the catalog fails they find out by the lease."""
+        try:
+            await self._catalog.end_claim(claim, outcome.render())
+        except StoreError as error:
+            _log.warning("a claim's outcome was not written", extra={"reason": str(error)})
+
+    def _next(self, wanted: Wanted, top: Claim | None) -> Claim:
+        return Claim(
+            signature=wanted.signature,
+            number=top.number + 1 if top else 1,
+            by=self._incarnation,
+            blob=wanted.blob,
+            keys=wanted.keys,
+            as_of=wanted.as_of,
+        )
+
+    async def _outbid(self, claim: Claim) -> bool:
+        rows = await self._catalog.claims(claim.signature)
+        return any(row.number > claim.number and row.outcome is None for row in rows)
+
+    async def _ended(self, claim: Claim) -> bool:
+        """Whether its job runs no more; raises its failure while that is remembered."""
+        if claim.outcome is None:
+            return await self._catalog.is_gone(claim.by)
+        outcome = outcomes.parse(claim.outcome)
+        if outcome.error is not None and outcome.fresh(self._clock.now()):
+            raise outcome.error
+        return True
+
+    async def _wait(self, claim: Claim, abandoned: Callable[[], bool]) -> int:
+        """Return when a claim's job has ended or may be taken over (K4): the number that is dead.
+
+        Raises the failure that it ended with, remembered or not: who waited shares it.
+        """
+        pause, longest = POLL
+        silent_since = self._clock.now()
+        while True:
+            await self._clock.sleep(pause * (0.5 + self._jitter()))
+            pause = min(longest, pause * 1.5)
+            if abandoned():
+                raise Abandoned
+            rows = await self._catalog.claims(claim.signature)
+            if not rows:
+                return claim.number
+            if (rows[0].number, rows[0].beat) != (claim.number, claim.beat):
+                claim, silent_since = rows[0], self._clock.now()
+            if rows[0].outcome is not None:
+                outcome = outcomes.parse(rows[0].outcome)
+                if outcome.error is not None:
+                    raise outcome.error
+                return claim.number
+            if (
+                self._clock.now() - silent_since >= LEASE
+                or await self._catalog.is_gone(claim.by)
+                or await self._invalidated(claim)
+            ):
+                return claim.number
+
+    async def _invalidated(self, claim: Claim) -> bool:
+        """Whether a record newer than the claim names one of its keys."""
+        first = claim.as_of.number + 1
+        if (await self._catalog.head()).number < first:
+            return False
+        records = await self._catalog.records(first, RECORDS)
+        return any(not set(claim.keys).isdisjoint(record.keys) for record in records)
+
+    async def _beat(self, claim: Claim) -> None:
+        beat = claim.beat
+        while True:
+            await self._clock.sleep(BEAT)
+            beat += 1
+            try:
+                await self._catalog.beat(claim, beat)
+            except StoreError as error:
+                _log.warning("a claim's beat was not written", extra={"reason": str(error)})

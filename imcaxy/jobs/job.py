@@ -1,0 +1,208 @@
+"""One job's way: claim, originals, processor, stream, blob, entry."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+
+from imcaxy.clock import Clock
+from imcaxy.errors import ImcaxyError, InternalError, StoreError, WaitExpired
+from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.grammar.purge_keys import purge_keys
+from imcaxy.grammar.variant import Head, LogPosition
+from imcaxy.hub.hub import Hub
+from imcaxy.hub.stream import Stream
+from imcaxy.jobs import outcome as outcomes
+from imcaxy.jobs.claims import Claims, Wanted
+from imcaxy.jobs.failures import Failures
+from imcaxy.jobs.slots import Abandoned, Slots
+from imcaxy.processors.base import Picture, Processor
+from imcaxy.sources.base import Original
+from imcaxy.sources.downloads import Downloads
+from imcaxy.store.catalog.base import Claim
+from imcaxy.store.kept import Kept
+from imcaxy.store.store import Store
+from imcaxy.tasks import Tasks
+
+MOVE_AFTER = 5.0  # seconds that a finished stream is left to its readers when only the disk has it
+COMMIT_TIMEOUT = 30.0  # seconds that keeping a finished picture may take; no client waits for it
+
+_log = logging.getLogger("imcaxy.jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What jobs work with."""
+
+    hub: Hub
+    store: Store
+    claims: Claims
+    downloads: Downloads
+    processor: Processor
+    slots: Slots
+    failures: Failures
+    clock: Clock
+    tasks: Tasks
+    claim_timeout: float  # seconds that a job waits for another instance's
+
+
+class Job:
+    """The making of one variant, into one stream."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        stream: Stream,
+        request: ImageRequest,
+        signature: str,
+        as_of: LogPosition,
+    ) -> None:
+        """`as_of` was read before the first request to any source (design I4)."""
+        self._parts = parts
+        self._stream = stream
+        self._request = request
+        self._signature = signature
+        self._as_of = as_of
+        self._keys = purge_keys(request.sources)
+
+    async def run(self) -> None:
+        """Find the variant kept, or make it; raises what went wrong before or while it was made."""
+        claim = await self._claim()
+        if isinstance(claim, Kept):
+            self._stream.move(claim)
+        elif claim is None:
+            await self._make(None)
+        else:
+            await self._own(claim)
+
+    async def _claim(self) -> Claim | Kept | None:
+        """None when the store cannot answer: the picture is made, and not kept."""
+        wanted = Wanted(
+            signature=self._signature,
+            keys=self._keys,
+            as_of=self._as_of,
+            blob=self._parts.store.new_blob_name(),
+            look_up=lambda: self._parts.store.look_up(self._signature),
+            abandoned=lambda: self._stream.abandoned,
+        )
+        try:
+            async with asyncio.timeout(self._parts.claim_timeout):
+                return await self._parts.claims.take(wanted)
+        except StoreError as error:
+            _log.warning("the picture will not be kept", extra={"reason": str(error)})
+            return None
+        except TimeoutError:
+            raise WaitExpired from None
+
+    async def _own(self, claim: Claim) -> None:
+        outcome = outcomes.DROPPED
+        try:
+            async with self._parts.claims.held(claim):
+                if await self._make(claim):
+                    outcome = outcomes.KEPT
+        except Abandoned:
+            raise
+        except ImcaxyError as error:
+            lifetime = self._parts.failures.lifetime(error)
+            outcome = outcomes.failed(error, self._parts.clock.now() + lifetime)
+            raise
+        finally:
+            await self._parts.claims.end(claim, outcome)
+
+    async def _make(self, claim: Claim | None) -> bool:
+        """Stream the picture; whether it was kept."""
+        parts = self._parts
+        begun = parts.clock.now()
+        keeping: asyncio.Task[Kept | None] | None = None
+        async with AsyncExitStack() as held:
+            originals = [
+                await held.enter_async_context(parts.downloads.hold(source, self._as_of))
+                for source in self._request.sources
+            ]
+            async with (
+                parts.slots.take(lambda: self._stream.abandoned),
+                parts.processor.make(self._request, originals) as picture,
+            ):
+                head = self._head(originals, picture)
+                self._stream.begin(head, keeping=claim is not None)
+                if claim is not None:
+                    as_of = min(original.as_of for original in originals)
+                    keep = self._keep(claim, head, as_of, parts.clock.now() - begun)
+                    keeping = parts.tasks.start(keep, f"keep {self._signature[:8]}")
+                await self._pour(picture)
+        return await self._settle(keeping)
+
+    async def _pour(self, picture: Picture) -> None:
+        try:
+            async for chunk in picture.chunks:
+                self._stream.append(chunk)
+            self._stream.finish()
+        except ImcaxyError as error:
+            self._stream.fail(error)
+            raise
+        except BaseException:
+            self._stream.fail(InternalError())
+            raise
+
+    async def _keep(self, claim: Claim, head: Head, as_of: LogPosition, cost: float) -> Kept | None:
+        """Blob, then entry, as one more reader of the stream; None when it could not be kept."""
+        async with aclosing(self._stream.read()) as chunks:
+            try:
+                return await self._parts.store.keep(
+                    blob=claim.blob,
+                    signature=self._signature,
+                    keys=self._keys,
+                    as_of=as_of,
+                    head=head,
+                    cost=cost,
+                    chunks=chunks,
+                )
+            except StoreError as error:
+                _log.warning("a picture was not kept", extra={"reason": str(error)})
+            except ImcaxyError as error:
+                # The picture itself failed; whoever makes it reports that.
+                _log.debug("nothing to keep", extra={"reason": str(error)})
+        return None
+
+    async def _settle(self, keeping: asyncio.Task[Kept | None] | None) -> bool:
+        """Wait for the store, not for long; then readers go on from there."""
+        if keeping is None:
+            return False
+        try:
+            kept = await asyncio.wait_for(keeping, COMMIT_TIMEOUT)
+        except TimeoutError:
+            _log.warning("a picture was not kept", extra={"reason": "the store took too long"})
+            return False
+        if kept is None:
+            return False
+        if kept.body is not None:
+            self._stream.move(kept)
+        else:
+            self._parts.tasks.detach(self._move_later(kept), f"move {self._signature[:8]}")
+        return True
+
+    async def _move_later(self, kept: Kept) -> None:
+        """Leave readers that keep up with the bytes that they have; then free those of the others."""
+        await self._parts.clock.sleep(MOVE_AFTER)
+        self._stream.move(kept)
+
+    def _head(self, originals: Sequence[Original], picture: Picture) -> Head:
+        return Head(
+            media_type=picture.media_type,
+            length=picture.length,
+            etag=entity_tag(self._signature, originals, self._parts.processor.version),
+            made_at=self._parts.clock.wall(),
+        )
+
+
+def entity_tag(signature: str, originals: Sequence[Original], version: str) -> str:
+    """A strong ETag that is known before the first byte (design 6.8).
+
+    The same request, source bytes and processor give the same tag again after a purge or a restart.
+    """
+    digest = hashlib.sha256()
+    for part in (signature, version, *(original.digest for original in originals)):
+        digest.update(len(part).to_bytes(8, "big") + part.encode())
+    return f'"{digest.hexdigest()[:32]}"'

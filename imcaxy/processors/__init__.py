@@ -1,0 +1,1 @@
+"""What makes pictures: one port, one adapter per engine."""

@@ -1,0 +1,73 @@
+"""The port to whatever makes pictures."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.sources.base import Original
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is being delivered."""
+
+    media_type: str
+    length: int | None  # bytes, when the engine announced it
+    chunks: AsyncIterator[bytes]  # ends normally only when the body is whole; else ProcessingError
+
+
+class Processor(Protocol):
+    """Makes pictures from originals.
+
+    Receives the canonical request only, never anything that the client wrote. The same request,
+    originals and `version` give the same bytes.
+    """
+
+    @property
+    def name(self) -> str:
+        """Part of every signature."""
+        ...
+
+    @property
+    def recipe(self) -> str:
+        """Part of every signature: raising it makes every kept picture unreachable."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Part of every ETag: the engine's and its libraries' versions."""
+        ...
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """What it can do; the rest is OperationUnsupported."""
+        ...
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """Values of `type` that it can write."""
+        ...
+
+    async def start(self) -> None:
+        """Make ready to work; must not wait for slow things that the first request can wait for."""
+        ...
+
+    def make(
+        self, request: ImageRequest, originals: Sequence[Original]
+    ) -> AbstractAsyncContextManager[Picture]:
+        """The picture, whose bytes may still be on their way.
+
+        `originals` stand in the order of `request.sources`. Entering raises ProcessingError when no
+        byte has been made. Leaving the block early, or being cancelled, stops the work.
+        """
+        ...
+
+    async def check(self) -> str:
+        """One line that says what was found, after really trying; raises ProcessingError."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; running work is given up."""
+        ...

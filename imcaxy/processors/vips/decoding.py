@@ -1,0 +1,107 @@
+"""Bytes to pixels, in the child: header first, limits before pixels, the declared format only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyvips
+
+from imcaxy.errors import SourceTooLarge, SourceUnsupported, Undecodable
+
+# One loader per format: what the server recognised is what is opened, nothing that libvips guesses.
+_LOADERS = {
+    "jpeg": "jpegload_buffer",
+    "png": "pngload_buffer",
+    "webp": "webpload_buffer",
+    "gif": "gifload_buffer",
+    "avif": "heifload_buffer",
+    "heif": "heifload_buffer",
+    "tiff": "tiffload_buffer",
+}
+# Complaints of libjpeg about pictures that it decodes whole all the same; cameras write these.
+_HARMLESS = (
+    "extraneous bytes",
+    "Invalid SOS parameters",
+    "Unknown Adobe color transform",
+    "unknown JFIF revision",
+    "inconsistent APP2",
+)
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An original as it was handed in: bytes, and their format by magic bytes."""
+
+    body: bytes
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What libvips reads from a picture without decoding it."""
+
+    width: int  # pixels, as stored
+    height: int
+    orientation: int  # EXIF, 1 to 8; 0 when there is none
+    alpha: bool
+    profile: bool  # an ICC profile is embedded
+    channels: int
+    space: str  # libvips' name of the colour space
+
+
+def read_header(original: Encoded, max_pixels: int) -> Header:
+    """The header of an original, from the same parser that will decode it.
+
+    Raises SourceUnsupported, Undecodable, and SourceTooLarge: parsers may disagree about sides.
+    """
+    header = header_of(_load(original, "none"))
+    if header.width * header.height > max_pixels:
+        raise SourceTooLarge(
+            value=f"{header.width}x{header.height}", accepted=f"up to {max_pixels} pixels"
+        )
+    return header
+
+
+def header_of(image: pyvips.Image) -> Header:
+    """What a picture in hand says of itself."""
+    return Header(
+        image.width,
+        image.height,
+        image.get("orientation") if image.get_typeof("orientation") else 0,
+        bool(image.hasalpha()),
+        bool(image.get_typeof("icc-profile-data")),
+        image.bands,
+        image.interpretation,
+    )
+
+
+def from_pixels(original: Encoded, shrink: int, use: Callable[[pyvips.Image], _Result]) -> _Result:
+    """What `use` makes of the decoded picture (first frame, sides divided by `shrink`).
+
+    The picture is read from top to bottom once, so `use` must consume it. Damage raises
+    pyvips.Error when it is reached; damage that costs no pixel does not.
+    """
+    strict = "warning" if original.format == "jpeg" else "error"
+    try:
+        return use(_load(original, strict, shrink))
+    except pyvips.Error as error:
+        if strict == "error" or not any(text in error.detail for text in _HARMLESS):
+            raise
+    return use(_load(original, "error", shrink))
+
+
+def _load(original: Encoded, strictness: str, shrink: int = 1) -> pyvips.Image:
+    name = _LOADERS.get(original.format)
+    if name is None:
+        raise SourceUnsupported(value=original.format, accepted=", ".join(sorted(_LOADERS)))
+    options: dict[str, Any] = {"access": "sequential", "fail_on": strictness}
+    if shrink > 1:
+        options |= {"shrink": shrink} if original.format == "jpeg" else {"scale": 1 / shrink}
+    try:
+        image = getattr(pyvips.Image, name)(original.body, **options)
+    except pyvips.Error as error:
+        raise Undecodable(
+            f"The source is not a {original.format} picture that can be read."
+        ) from error
+    return image

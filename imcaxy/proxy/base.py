@@ -1,0 +1,88 @@
+"""The port between HTTP and everything below it."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from imcaxy.grammar.variant import Variant
+
+_TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What HTTP says of a request for a picture, as plain values."""
+
+    operation: str
+    query: str  # raw and undecoded, ASCII
+    accept: str | None  # all Accept fields joined by ", "
+    save_data: bool
+    wants_image: bool  # Accept names image/* or image/...: an <img>; it may get the fallback
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be served, before anything is looked up."""
+
+    vary: tuple[str, ...]  # request fields that chose the variant; named on 304 and errors too
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """How a picture came to be had (RFC 9211)."""
+
+    hit: bool
+    fwd: Literal["miss", "bypass"] | None = None
+    stored: bool = False
+    collapsed: bool = False
+    detail: str | None = None
+
+    def render(self) -> str:
+        """The value of `Cache-Status`, such as `Imcaxy; hit; detail=memory`."""
+        parts = ["Imcaxy"]
+        if self.hit:
+            parts.append("hit")
+        elif self.fwd is not None:
+            parts.append(f"fwd={self.fwd}")
+        if self.stored:
+            parts.append("stored")
+        if self.collapsed:
+            parts.append("collapsed")
+        if self.detail is not None:
+            parts.append(f"detail={_item(self.detail)}")
+        return "; ".join(parts)
+
+
+def _item(text: str) -> str:
+    """A structured field's token where the text is one, else a string (RFC 8941 §3.3)."""
+    if _TOKEN.match(text):
+        return text
+    plain = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A picture to be sent, and what its receiver may do with it."""
+
+    variant: Variant
+    status: CacheStatus
+    vary: tuple[str, ...]
+    fallback: bool = False  # the source instead of the picture: no-store
+    immutable: bool = False  # `v=` names an invalidation that has been answered
+    short_lived: bool = False  # any other `v=`: 60 s
+
+
+class Proxy(Protocol):
+    """Finds a picture or has it made; knows nothing of HTTP."""
+
+    def plan(self, asked: Asked) -> Plan:
+        """What will be served. Pure and fast; raises RequestError or SourceError."""
+        ...
+
+    async def serve(self, plan: Plan) -> Served:
+        """The picture, as soon as its head is known; raises ImcaxyError.
+
+        Cancelling it leaves the job that makes the picture alone.
+        """
+        ...

@@ -1,0 +1,159 @@
+"""One request's way: what is asked for, whether it is allowed, and where its bytes come from."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imcaxy.errors import (
+    FormatUnsupported,
+    ImcaxyError,
+    OperationUnsupported,
+    ProcessingError,
+    StoreError,
+    WaitExpired,
+)
+from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.grammar.negotiation import negotiate
+from imcaxy.grammar.parse import parse_image_request
+from imcaxy.grammar.signature import signature
+from imcaxy.grammar.variant import Variant
+from imcaxy.hub.hub import Hub
+from imcaxy.hub.stream import Stream
+from imcaxy.jobs.jobs import Jobs
+from imcaxy.processors.base import Processor
+from imcaxy.proxy.base import Asked, CacheStatus, Plan, Served
+from imcaxy.proxy.fallback import Fallback
+from imcaxy.store.store import Store
+
+_log = logging.getLogger("imcaxy.proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings say of requests."""
+
+    auto_formats: Sequence[str]
+    save_data_quality_step: int  # points of quality; 0 ignores Save-Data
+    request_timeout: float  # seconds that a request waits for its head
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlan(Plan):
+    """What a request means."""
+
+    request: ImageRequest
+    signature: str
+    version: str | None  # the client's `v=`
+    wants_image: bool
+
+
+class ImageProxy:
+    """Serves each request from memory, a running stream, the store, or a job, in this order."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        store: Store,
+        jobs: Jobs,
+        processor: Processor,
+        fallback: Fallback | None,
+        rules: Rules,
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._jobs = jobs
+        self._processor = processor
+        self._fallback = fallback
+        self._rules = rules
+        self._auto_formats = [f for f in rules.auto_formats if f in processor.formats]
+
+    def plan(self, asked: Asked) -> ImagePlan:
+        """What the request means; raises RequestError and SourceError before any work."""
+        parsed = parse_image_request(asked.operation, asked.query)
+        request, vary = negotiate(
+            parsed.request,
+            asked.accept,
+            asked.save_data,
+            self._auto_formats,
+            self._rules.save_data_quality_step,
+        )
+        self._refuse_what_cannot_be_made(request)
+        return ImagePlan(
+            vary=vary,
+            request=request,
+            signature=signature(request, self._processor.name, self._processor.recipe),
+            version=parsed.version,
+            wants_image=asked.wants_image,
+        )
+
+    async def serve(self, plan: Plan) -> Served:
+        """The variant, as soon as its head is known; raises ImcaxyError."""
+        if not isinstance(plan, ImagePlan):
+            message = "a plan of another proxy"
+            raise TypeError(message)
+        if (kept := self._store.recall(plan.signature)) is not None:
+            return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
+        try:
+            if self._hub.find(plan.signature) is None:
+                try:
+                    kept = await self._store.look_up(plan.signature)
+                except StoreError as error:
+                    _log.warning("the store does not answer", extra={"reason": str(error)})
+                if kept is not None:
+                    return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
+            return await self._from_job(plan)
+        except ProcessingError as error:
+            served = await self._instead(plan, error)
+            if served is None:
+                raise
+            return served
+
+    async def _from_job(self, plan: ImagePlan) -> Served:
+        stream, joined = self._jobs.join(plan.request, plan.signature)
+        try:
+            async with asyncio.timeout(self._rules.request_timeout):
+                await stream.started()
+        except TimeoutError:
+            raise WaitExpired(retry_after=1.0) from None
+        return self._served(plan, stream, _miss(stream, joined=joined))
+
+    async def _instead(self, plan: ImagePlan, error: ImcaxyError) -> Served | None:
+        if self._fallback is None or not plan.wants_image:
+            return None
+        variant = await self._fallback.source_of(plan.request, error)
+        status = CacheStatus(hit=False, fwd="bypass", detail="fallback")
+        return Served(variant=variant, status=status, vary=plan.vary, fallback=True)
+
+    def _served(self, plan: ImagePlan, variant: Variant, status: CacheStatus) -> Served:
+        return Served(
+            variant=variant,
+            status=status,
+            vary=plan.vary,
+            short_lived=plan.version is not None,
+        )
+
+    def _refuse_what_cannot_be_made(self, request: ImageRequest) -> None:
+        name, known = self._processor.name, self._processor
+        if request.operation not in known.operations:
+            raise OperationUnsupported(
+                f"The {name} processor has no operation {request.operation!r}.",
+                value=request.operation,
+                accepted=", ".join(sorted(known.operations)),
+            )
+        wanted = request.options.get("type")
+        if wanted is not None and wanted not in known.formats:
+            raise FormatUnsupported(
+                f"The {name} processor cannot write {wanted!r}.",
+                value=str(wanted),
+                accepted=", ".join(sorted(known.formats)),
+            )
+
+
+def _miss(stream: Stream, *, joined: bool) -> CacheStatus:
+    """How a request that found nothing kept was answered (RFC 9211)."""
+    if joined or stream.moved:
+        return CacheStatus(hit=False, fwd="miss", collapsed=True)
+    if stream.keeping:
+        return CacheStatus(hit=False, fwd="miss", stored=True)
+    return CacheStatus(hit=False, fwd="miss", detail="not-stored")

@@ -1,0 +1,15 @@
+"""What the HTTP side is told by the settings, as plain values."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPolicy:
+    """The promises made to clients and the patience had with them."""
+
+    allowed_origins: tuple[str, ...] = ("*",)  # hosts; "*" allows every page
+    max_age: int = 300  # seconds that browsers keep a picture
+    shared_max_age: int | None = None  # seconds that CDNs keep it; None sends none
+    stale_while_revalidate: int = 86400  # seconds
+    client_timeout: float = 30.0  # seconds in which a client must take one piece
+    request_timeout: float = 60.0  # seconds that the next piece of a picture may take to come

@@ -1,0 +1,193 @@
+"""aiohttp's HTTP/1.1 protocol with our manners: small buffers, deadlines, errors as problems.
+
+The one file that looks inside `aiohttp.web_protocol.RequestHandler` (`_waiter`, `_messages`,
+`_keepalive_handle`, `_process_keepalive`); a test fails when an upgrade renames one of them.
+"""
+
+import asyncio
+import logging
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import InvalidHeader, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from imcaxy.server.answers import Finished
+from imcaxy.server.application import Application
+from imcaxy.server.problems import (
+    FIELDS_TOO_LARGE,
+    INTERNAL,
+    MALFORMED,
+    TARGET_TOO_LONG,
+    Problem,
+)
+
+LINE_LIMIT = 64 * 1024  # bytes of a request line
+FIELD_LIMIT = 32 * 1024  # bytes of one header field
+BODY_LIMIT = 8 * 1024 * 1024  # bytes of a request's body that a handler may read
+LINGER = 1.0  # seconds that what a refused client still sends is read and dropped
+
+_HEAD_EXPIRED = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+_log = logging.getLogger("imcaxy.server")
+
+
+class Refusal(Finished):
+    """The answer to bytes that are not a request; then the connection ends, in both directions.
+
+    It is sent by `prepare`, because aiohttp makes it in a place that cannot wait. Closing at once
+    would reset a client that is still sending, and take the answer from it (RFC 9112 §9.6).
+    """
+
+    def __init__(self, application: Application, problem: Problem) -> None:
+        super().__init__(problem.status, stays_open=False)
+        self._application = application
+        self._problem = problem
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the problem and wait, briefly, for the client to have read it."""
+        request.protocol.close()
+        await self._application.refuse(request, self._problem)
+        transport = request.transport
+        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+            await asyncio.sleep(LINGER)  # cancelled by the client's own close
+        return None
+
+
+class Protocol(RequestHandler):
+    """One connection.
+
+    Holds no more than one piece of a body in memory. Closes a connection whose request head does
+    not arrive within `head_timeout` seconds of its first byte, with 408.
+    """
+
+    __slots__ = ("_application", "_connections", "_head_timeout", "_head_timer", "served")
+
+    def __init__(
+        self, manager: "Server", application: Application, head_timeout: float, **limits: Any
+    ) -> None:
+        super().__init__(
+            manager,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # aiohttp documents None, and means it
+            max_line_size=LINE_LIMIT,
+            max_field_size=FIELD_LIMIT,
+            auto_decompress=False,
+            **limits,
+        )
+        self._application = application
+        self._connections = manager.open
+        self._head_timeout = head_timeout
+        self._head_timer: asyncio.TimerHandle | None = None
+        self.served = 0  # requests whose head has arrived
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered or half read."""
+        waits = self._waiter is not None and not self._waiter.done()
+        return waits and not self._messages and self._head_timer is None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; a write counts as taken only once the kernel has it."""
+        super().connection_made(transport)
+        cast("asyncio.Transport", transport).set_write_buffer_limits(high=0)
+        self._connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End; whoever waits for the connection to be gone is told."""
+        self._stop_head_timer()
+        self._connections.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and keep time over a head that has begun and is not complete."""
+        queued = len(self._messages)
+        super().data_received(data)
+        if len(self._messages) > queued:
+            self.served += len(self._messages) - queued
+            self._stop_head_timer()
+        elif data.strip(b"\r\n") and self.idle:  # empty lines between requests: RFC 9112 §2.2
+            self._head_timer = self._loop.call_later(self._head_timeout, self._head_expired)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The refusal of a malformed request; aiohttp calls it in place of a handler."""
+        if request.writer.output_size > 0:
+            reason = "an answer has begun"
+            raise ConnectionError(reason)
+        if status >= 500:
+            _log.error("a request failed outside its handler", exc_info=exc)
+        return Refusal(self._application, _refusal(status, exc))
+
+    def _head_expired(self) -> None:
+        self._head_timer = None
+        if self.transport is not None and self.idle:
+            self.transport.write(_HEAD_EXPIRED)
+        self.force_close()
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _process_keepalive(self) -> None:
+        if self._head_timer is None:
+            super()._process_keepalive()
+        else:  # a request is arriving: its own deadline ends the connection
+            self._keepalive_handle = None
+
+
+def _refusal(status: int, error: BaseException | None) -> Problem:
+    if isinstance(error, LineTooLong):
+        limit = error.args[1] if len(error.args) > 1 else None
+        return FIELDS_TOO_LARGE if str(limit) == str(FIELD_LIMIT) else TARGET_TOO_LONG
+    if isinstance(error, InvalidHeader) or status < 500:
+        return MALFORMED
+    return INTERNAL
+
+
+class Server(web.Server):
+    """Makes a Protocol per connection; a client that leaves cancels its handler."""
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        keepalive_timeout: float,
+        head_timeout: float,
+        lingering_time: float,
+    ) -> None:
+        super().__init__(
+            application.handle,
+            request_factory=self._limited_request,
+            handler_cancellation=True,
+        )
+        self._application = application
+        self._head_timeout = head_timeout
+        self._limits = {"keepalive_timeout": keepalive_timeout, "lingering_time": lingering_time}
+        self.open: set[Protocol] = set()
+
+    def __call__(self) -> Protocol:
+        """The protocol of a new connection."""
+        return Protocol(self, self._application, self._head_timeout, **self._limits)
+
+    def _limited_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=BODY_LIMIT
+        )

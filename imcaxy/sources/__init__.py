@@ -1,0 +1,1 @@
+"""Originals: guarded fetching, shared downloads, the local directory."""

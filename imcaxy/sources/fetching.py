@@ -1,0 +1,190 @@
+"""Fetching sources over HTTP without being led to where this server must not go.
+
+Three walls stand before a connection, each enough alone: the name's domain and form (the grammar),
+every address that the name resolves to (`CheckedResolver`), and, in case a way around those is
+found, the address that a socket is about to be connected to (`_checked_socket`). Redirects are
+followed by hand, so each hop passes all three. No proxy, cookie or credential is ever used.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+import imcaxy
+from imcaxy.errors import SourceFailed, SourceMalformed, SourceRefused
+from imcaxy.grammar.source import Source, parse_source_url, source_domain_allowed
+from imcaxy.sources.addresses import Address, Network, is_allowed
+from imcaxy.sources.answer import check_answer, read_body
+from imcaxy.sources.base import Admit, SourceReader
+from imcaxy.sources.fetch_errors import FAILURES, ForbiddenAddressError, translated
+from imcaxy.sources.resolving import CheckedResolver, NameserverLookup, SystemLookup, refused
+
+MAX_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4; 300 and 304 are no moves
+CONNECTIONS = 64  # open at once; further reads wait within their own deadline
+CONNECTIONS_PER_ORIGIN = 32  # many sites have one origin for all pictures
+CONNECT_TIMEOUT = 5.0  # seconds for one address, TLS handshake included
+STALL_TIMEOUT = 5.0  # seconds without a byte
+_HEADERS = {
+    "User-Agent": f"Imcaxy/{imcaxy.__version__}",
+    "Accept": "image/*",
+    "Accept-Encoding": "identity",
+    # A cache before the origin must not hand out what was just purged (design 6.8).
+    "Cache-Control": "no-cache",
+}
+
+
+class HttpReader(SourceReader):
+    """Reads sources of kind "url".
+
+    `timeout` bounds the whole of a read in seconds, redirects included; one connection attempt and
+    one silence have at most half of it. `allowed_domains` and the address rules hold on every hop.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        timeout: float,
+        allowed_domains: Sequence[str] = ("*",),
+        networks: Sequence[Network] = (),
+        dev: bool = False,
+        nameservers: Sequence[str] = (),
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._domains = tuple(allowed_domains)
+        self._networks = tuple(networks)
+        self._dev = dev
+        self._nameservers = tuple(nameservers)
+        self._session: aiohttp.ClientSession | None = None
+        self._resolver: CheckedResolver | None = None
+
+    async def read(self, source: Source, admit: Admit) -> bytes:
+        """The whole body of the source's URL.
+
+        Raises SourceRefused for a forbidden hop, SourceMissing, SourceFailed, SourceTimeout and
+        SourceTooLarge.
+        """
+        try:
+            async with asyncio.timeout(self._timeout) as deadline:
+                return await self._follow(source, admit, deadline)
+        except FAILURES as error:
+            raise translated(error, source.host) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+
+    async def _follow(self, source: Source, admit: Admit, deadline: asyncio.Timeout) -> bytes:
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check(source)
+            async with self._open().get(
+                URL(source.value, encoded=True), allow_redirects=False
+            ) as response:
+                if response.status not in REDIRECTS:
+                    most = check_answer(response, self._max_bytes)
+                    await _admitted(admit, most, deadline)
+                    return await read_body(response, self._max_bytes)
+                source = next_hop(source, response.headers.get("Location"))
+        raise SourceFailed(
+            "The source's server redirects too often.",
+            value=source.host,
+            accepted=f"at most {MAX_REDIRECTS} redirects",
+        )
+
+    def _check(self, source: Source) -> None:
+        host = source.host
+        if not source_domain_allowed(host, self._domains):
+            raise SourceRefused(
+                "The source's domain is not allowed.",
+                value=host,
+                accepted="a domain in IMCAXY_ALLOWED_DOMAINS",
+            )
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            return  # a name: its addresses are checked when they are known
+        if not self._allowed(address):
+            raise refused(host)
+
+    def _allowed(self, address: Address) -> bool:
+        return is_allowed(address, self._networks, dev=self._dev)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            lookup = NameserverLookup(self._nameservers) if self._nameservers else SystemLookup()
+            self._resolver = CheckedResolver(lookup, self._allowed)
+            half = self._timeout / 2
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    resolver=self._resolver,
+                    use_dns_cache=False,  # an answer is checked and used once, never kept
+                    socket_factory=self._checked_socket,
+                    limit=CONNECTIONS,
+                    limit_per_host=CONNECTIONS_PER_ORIGIN,
+                ),
+                headers=_HEADERS,
+                timeout=aiohttp.ClientTimeout(
+                    total=None,  # the whole read has one deadline, in `read`
+                    sock_connect=min(CONNECT_TIMEOUT, half),
+                    sock_read=min(STALL_TIMEOUT, half),
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    def _checked_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        """A socket for exactly this address; aiohttp connects it to the same `info`."""
+        family, kind, protocol, _, destination = info
+        if not self._allowed(ip_address(str(destination[0]))):
+            raise ForbiddenAddressError
+        return socket.socket(family, kind, protocol)
+
+
+async def _admitted(admit: Admit, most: int, deadline: asyncio.Timeout) -> None:
+    """Wait for room without counting the wait: a full server is not the origin's fault."""
+    loop = asyncio.get_running_loop()
+    left = (deadline.when() or loop.time()) - loop.time()
+    deadline.reschedule(None)
+    await admit(most)
+    deadline.reschedule(loop.time() + left)
+
+
+def next_hop(source: Source, location: str | None) -> Source:
+    """Where a redirect of `source` leads.
+
+    Raises SourceFailed when that cannot be read, SourceRefused when it is no http or https URL,
+    names a user, or leaves https for http.
+    """
+    host = source.host
+    if not location:
+        raise SourceFailed("The source's server redirects to nowhere.", value=host)
+    try:
+        target = urljoin(source.value, location)
+        if urlsplit(target).scheme not in ("http", "https"):
+            raise SourceRefused(
+                "The source's server redirects to something other than a web address.",
+                value=host,
+                accepted="http or https",
+            )
+        following = parse_source_url(target)
+    except (SourceMalformed, ValueError) as error:
+        raise SourceFailed(
+            "The source's server redirects to an address that cannot be read.", value=host
+        ) from error
+    if source.value.startswith("https:") and not following.value.startswith("https:"):
+        raise SourceRefused(
+            "The source's server redirects from https to http.", value=host, accepted="https"
+        )
+    return following

@@ -1,0 +1,38 @@
+"""What a header tells, and the bound on how long it is listened to."""
+
+from typing import NamedTuple
+
+from imcaxy.errors import SourceTooLarge, Undecodable
+
+MAX_FRAMES_COUNTED = 10_000  # a picture with more is reported as having this many
+MAX_PIECES = 20_000  # blocks, boxes, chunks or segments looked at in one picture
+
+
+class Extent(NamedTuple):
+    """Pixels, as stored, and frames."""
+
+    width: int
+    height: int
+    frames: int = 1
+
+
+class Pieces:
+    """Counts the pieces of one picture that were looked at, so that no body costs much time."""
+
+    def __init__(self, format_name: str) -> None:
+        self._format = format_name
+        self._left = MAX_PIECES
+
+    def next(self) -> None:
+        """Count one; SourceTooLarge past the bound."""
+        self._left -= 1
+        if self._left < 0:
+            raise SourceTooLarge(
+                f"The {self._format} source is cut into more pieces than we read.",
+                accepted=f"at most {MAX_PIECES} pieces",
+            )
+
+
+def broken(format_name: str, what: str) -> Undecodable:
+    """The error for a header that contradicts its format."""
+    return Undecodable(f"The source's {format_name} header is damaged: {what}.")

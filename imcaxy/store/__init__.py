@@ -1,0 +1,1 @@
+"""What is kept: catalog, blobs, memory tier, sweep."""

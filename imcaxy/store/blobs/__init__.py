@@ -1,0 +1,1 @@
+"""Where bytes are kept: one port, one adapter per kind of store."""

@@ -1,0 +1,64 @@
+"""The port to a blob store."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSum:
+    """What a blob's bytes must be."""
+
+    length: int  # bytes
+    digest: str  # SHA-256, hex
+
+
+class Blobs(Protocol):
+    """Immutable bytes under names that are used once.
+
+    Adapters translate their library's exceptions into BlobError.
+    """
+
+    @property
+    def id(self) -> str:
+        """A name for this very store, the same after a restart; the catalog remembers it."""
+        ...
+
+    async def start(self) -> None:
+        """Open the store, creating it when it is not there."""
+        ...
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes | memoryview]) -> BlobSum:
+        """Keep all chunks under `name`, durably, before returning; what was kept is described.
+
+        Nothing is visible under `name` before the last byte is safe, and nothing is left when
+        `chunks` raises, when the store fails or when the caller is cancelled.
+        """
+        ...
+
+    def read(
+        self, name: str, expected: BlobSum, start: int = 0, stop: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Bytes `start` up to `stop` in pieces of at most CHUNK bytes.
+
+        A blob that is absent raises BlobMissing, one whose length differs from `expected`
+        BlobCorrupt, both before the first byte. When the whole is read its digest is compared
+        before the last piece is given: a reader never sees a damaged blob end normally.
+        """
+        ...
+
+    async def load(self, name: str, expected: BlobSum) -> bytes:
+        """The whole blob, length and digest verified; BlobMissing, BlobCorrupt."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove the blob; one that is not there is no error."""
+        ...
+
+    async def check(self) -> str:
+        """One line that says what was found, after a real write, read and delete; BlobError."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is open."""
+        ...

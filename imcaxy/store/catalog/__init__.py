@@ -1,0 +1,1 @@
+"""What is known of kept pictures: one port, one adapter per engine."""

@@ -1,0 +1,191 @@
+"""The port to the catalog, and its rows (design 6.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from imcaxy.grammar.variant import Head, LogPosition
+from imcaxy.store.blobs.base import BlobSum
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A kept variant."""
+
+    blob: str  # the row's id and the blob's name, used once
+    signature: str
+    keys: tuple[str, ...]  # purge keys of every source that it was made from
+    as_of: LogPosition
+    sum: BlobSum
+    head: Head  # head.length == sum.length
+    cost: float  # seconds that making it took
+    used: float  # seconds since 1970 UTC, when it was kept; coarse
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One invalidation; immutable."""
+
+    number: int
+    request: str
+    keys: tuple[str, ...]
+    urls: tuple[str, ...]
+    project: str
+    commit: str
+    at: float  # seconds since 1970 UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The row that lets one instance run a job; its number never goes back."""
+
+    signature: str
+    number: int
+    by: str  # incarnation of the owner
+    blob: str  # name of the blob to be written: the record of possible garbage
+    keys: tuple[str, ...]
+    as_of: LogPosition
+    beat: int = 0  # raised by the owner every second
+    outcome: str | None = None  # None while running; JSON when ended
+
+
+@dataclass(frozen=True, slots=True)
+class Trash:
+    """A blob that no entry names any more, waiting until nobody can be reading it."""
+
+    blob: str
+    at: float  # seconds since 1970 UTC, when it was buried or last renewed
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One incarnation of a server process; written by its owner only."""
+
+    incarnation: str
+    name: str
+    applied: LogPosition
+    seen: float  # seconds since 1970 UTC
+    left: bool = False
+
+
+class Catalog(Protocol):
+    """Rows that survive; every operation is an insert under a unique key, a delete, a read, or a
+    write to a row that only its writer writes.
+
+    Writes are durable when they return. A read after an acknowledged write sees it. Adapters
+    translate their library's exceptions into CatalogError. Every operation has a deadline.
+    """
+
+    async def start(self, blobs_id: str) -> None:
+        """Open, creating the schema when it is not there.
+
+        Raises SettingsError when the catalog was first used with another blob store.
+        """
+        ...
+
+    async def head(self) -> LogPosition:
+        """The newest record's position; LOG_START when nothing was ever invalidated."""
+        ...
+
+    async def append(self, record: LogRecord) -> bool:
+        """Add the record; False when its number is taken."""
+        ...
+
+    async def records(self, first: int, limit: int) -> Sequence[LogRecord]:
+        """Records with number >= first, ascending."""
+        ...
+
+    async def find(self, signature: str) -> Entry | None:
+        """The live entry with the highest as_of; None when there is none.
+
+        Live: no log record with a number above the entry's as_of shares a purge key with it.
+        """
+        ...
+
+    async def insert_entry(self, entry: Entry) -> None:
+        """Make the entry visible. Its blob must be safe already."""
+        ...
+
+    async def delete_entry(self, blob: str, at: float) -> None:
+        """Bury the blob in the trash, then forget the entry (in this order, or in one step)."""
+        ...
+
+    async def entry_exists(self, blob: str) -> bool:
+        """Whether an entry names this blob."""
+        ...
+
+    async def inert_entries(self, limit: int) -> Sequence[Entry]:
+        """Entries that can never be served again: not live, or behind a better one."""
+        ...
+
+    async def oldest_entries(self, limit: int) -> Sequence[Entry]:
+        """Entries in the order in which they were last used, oldest first."""
+        ...
+
+    async def kept_bytes(self) -> int:
+        """The sum of all entries' lengths."""
+        ...
+
+    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
+        """Note that these entries were used (a hint for eviction; may be lost)."""
+        ...
+
+    async def claims(self, signature: str) -> Sequence[Claim]:
+        """All claims of the signature, the highest number first."""
+        ...
+
+    async def all_claims(self, limit: int) -> Sequence[Claim]:
+        """Claims in any order, for the sweep."""
+        ...
+
+    async def insert_claim(self, claim: Claim) -> bool:
+        """Take the number; False when it is taken."""
+        ...
+
+    async def beat(self, claim: Claim, beat: int) -> None:
+        """Write the owner's sign of life."""
+        ...
+
+    async def end_claim(self, claim: Claim, outcome: str) -> None:
+        """Write how the job ended; the row stays for the sweep."""
+        ...
+
+    async def delete_claim(self, claim: Claim) -> None:
+        """Remove the row that has this signature, number *and* blob."""
+        ...
+
+    async def trash(self, before: float, limit: int) -> Sequence[Trash]:
+        """Trash buried before that time."""
+        ...
+
+    async def bury(self, blob: str, at: float) -> None:
+        """Put a blob in the trash, or renew it there."""
+        ...
+
+    async def delete_trash(self, row: Trash) -> None:
+        """Remove the row if it is still the one that was read."""
+        ...
+
+    async def write_instance(self, instance: Instance) -> None:
+        """Insert or overwrite the caller's own row."""
+        ...
+
+    async def instances(self) -> Sequence[Instance]:
+        """All rows."""
+        ...
+
+    async def delete_instance(self, incarnation: str) -> None:
+        """Remove a row."""
+        ...
+
+    async def is_gone(self, incarnation: str) -> bool:
+        """True only when that process certainly no longer runs; False when it may."""
+        ...
+
+    async def check(self) -> str:
+        """One line that says what was found, after a real write and read; CatalogError."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is open; later calls raise CatalogError."""
+        ...

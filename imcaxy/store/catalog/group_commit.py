@@ -1,0 +1,124 @@
+"""Writes of one process, many to a transaction."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from imcaxy.clock import Clock
+from imcaxy.store.catalog.connections import Connections
+from imcaxy.store.threads import Threads
+
+T = TypeVar("T")
+
+_BATCH = 256  # writes; one that commits takes milliseconds, most of them for one fsync
+_BACKLOG = 4096  # writes that may wait
+
+
+class _Write(Generic[T]):
+    __slots__ = ("function", "future")
+
+    def __init__(self, function: Callable[[sqlite3.Connection], T]) -> None:
+        self.function = function
+        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+
+class _Outcome(NamedTuple):
+    value: Any
+    error: Exception | None
+
+
+class GroupCommit:
+    """Runs writes on one thread; those that wait together share one transaction and one fsync.
+
+    A write that fails is rolled back alone. A caller is answered after the commit. One whose
+    deadline passes while its write waits has written nothing; while it runs, perhaps.
+    """
+
+    def __init__(self, connections: Connections, clock: Clock, timeout: float) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._timeout = timeout
+        self._thread = Threads("catalog-write", 1)
+        self._thread.at_end(connections.close_mine)
+        self._waiting: deque[_Write[Any]] = deque()
+        self._running = False
+
+    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """What `function` returned, durable. Raises sqlite3.Error, OSError, TimeoutError."""
+        if len(self._waiting) >= _BACKLOG:
+            raise TimeoutError
+        write = _Write(function)
+        self._waiting.append(write)
+        if not self._running:
+            self._begin()
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await write.future
+        finally:
+            if write.future.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(write)
+
+    async def close(self) -> None:
+        """End the thread; writes that wait fail."""
+        for write in self._waiting:
+            write.future.set_exception(TimeoutError())
+        self._waiting.clear()
+        await self._thread.close(self._timeout)
+
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+        self._running = bool(batch)
+        if batch:
+            self._thread.begin(lambda: self._commit(batch, loop))
+
+    def _commit(self, batch: Sequence[_Write[Any]], loop: asyncio.AbstractEventLoop) -> None:
+        until = self._clock.now() + self._timeout
+        try:
+            outcomes = self._connections.use(lambda mine: _transaction(mine, batch), until)
+        except Exception as error:
+            outcomes = [_Outcome(None, error)] * len(batch)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(self._settle, batch, outcomes)
+
+    def _settle(self, batch: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
+        for write, outcome in zip(batch, outcomes, strict=True):
+            if write.future.done():
+                continue
+            if outcome.error is None:
+                write.future.set_result(outcome.value)
+            else:
+                write.future.set_exception(outcome.error)
+        self._begin()
+
+
+def _transaction(
+    connection: sqlite3.Connection, batch: Sequence[_Write[Any]]
+) -> Sequence[_Outcome]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = [_attempt(connection, write) for write in batch]
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _attempt(connection: sqlite3.Connection, write: _Write[Any]) -> _Outcome:
+    connection.execute("SAVEPOINT one")
+    try:
+        value = write.function(connection)
+    except Exception as error:
+        if not connection.in_transaction:  # SQLite undid everything (disk full, interrupted)
+            raise
+        connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+        return _Outcome(None, error)
+    connection.execute("RELEASE one")
+    return _Outcome(value, None)

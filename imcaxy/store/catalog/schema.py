@@ -1,0 +1,90 @@
+"""The catalog's tables in SQLite (design 6.2)."""
+
+APPLICATION = 0x696D6378  # "imcx": PRAGMA application_id, so that a stranger's file is refused
+VERSION = 1  # PRAGMA user_version
+
+# `as_of` is two columns because it is compared by its number and verified by its request.
+# `keys` stands both in the row (to give the row back) and in a table of its own (to be found by).
+TABLES = (
+    """CREATE TABLE meta (
+        name TEXT PRIMARY KEY, value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE log (
+        number INTEGER PRIMARY KEY, request TEXT NOT NULL, keys TEXT NOT NULL, urls TEXT NOT NULL,
+        project TEXT NOT NULL, revision TEXT NOT NULL, at REAL NOT NULL
+    ) STRICT""",
+    """CREATE TABLE log_keys (
+        key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE cleared (
+        number INTEGER NOT NULL, page INTEGER NOT NULL, removed TEXT NOT NULL,
+        PRIMARY KEY (number, page)
+    ) STRICT""",
+    """CREATE TABLE entries (
+        blob TEXT PRIMARY KEY, signature TEXT NOT NULL, keys TEXT NOT NULL,
+        as_of INTEGER NOT NULL, as_of_request TEXT NOT NULL,
+        length INTEGER NOT NULL, digest TEXT NOT NULL,
+        media_type TEXT NOT NULL, etag TEXT NOT NULL, made_at REAL NOT NULL,
+        cost REAL NOT NULL, used REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX entries_signature ON entries (signature, as_of)",
+    "CREATE INDEX entries_used ON entries (used, length)",
+    """CREATE TABLE entry_keys (
+        blob TEXT NOT NULL REFERENCES entries (blob) ON DELETE CASCADE, key TEXT NOT NULL,
+        PRIMARY KEY (blob, key)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX entry_keys_key ON entry_keys (key, blob)",
+    """CREATE TABLE claims (
+        signature TEXT NOT NULL, number INTEGER NOT NULL, by TEXT NOT NULL, blob TEXT NOT NULL,
+        keys TEXT NOT NULL, as_of INTEGER NOT NULL, as_of_request TEXT NOT NULL,
+        beat INTEGER NOT NULL, outcome TEXT, PRIMARY KEY (signature, number)
+    ) STRICT""",
+    "CREATE TABLE trash (blob TEXT PRIMARY KEY, at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX trash_at ON trash (at)",
+    """CREATE TABLE instances (
+        incarnation TEXT PRIMARY KEY, name TEXT NOT NULL,
+        applied INTEGER NOT NULL, applied_request TEXT NOT NULL,
+        seen REAL NOT NULL, gone INTEGER NOT NULL
+    ) STRICT""",
+    "INSERT INTO log VALUES (0, '', '[]', '[]', '', '', 0)",
+)
+
+ENTRY = (
+    "blob, signature, keys, as_of, as_of_request, length, digest, media_type, etag, made_at, "
+    "cost, used"
+)
+CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
+
+# I3 for an entry called `e`: its position is one of this log, and no later record shares a key.
+_LIVE = """
+    EXISTS (SELECT 1 FROM log WHERE log.number = e.as_of AND log.request = e.as_of_request)
+    AND NOT EXISTS (
+        SELECT 1 FROM entry_keys AS k
+        CROSS JOIN log_keys AS l ON l.key = k.key AND l.number > e.as_of
+        WHERE k.blob = e.blob
+    )
+"""
+
+FIND = f"""
+    SELECT {ENTRY} FROM entries AS e WHERE e.signature = ? AND {_LIVE}
+    ORDER BY e.as_of DESC, e.blob DESC LIMIT 1
+"""  # noqa: S608 - built from constants of this file
+
+# By key rather than by entry: most entries have never been hit by a record.
+INERT = f"""
+    SELECT {ENTRY} FROM entries WHERE blob IN (
+        SELECT e.blob FROM (SELECT key, max(number) AS number FROM log_keys GROUP BY key) AS l
+        CROSS JOIN entry_keys AS k ON k.key = l.key
+        CROSS JOIN entries AS e ON e.blob = k.blob AND e.as_of < l.number
+    UNION
+        SELECT e.blob FROM entries AS e WHERE NOT EXISTS (
+            SELECT 1 FROM log WHERE log.number = e.as_of AND log.request = e.as_of_request)
+    UNION
+        SELECT worse.blob
+        FROM (SELECT signature FROM entries GROUP BY signature HAVING count(*) > 1) AS several
+        CROSS JOIN entries AS e ON e.signature = several.signature
+        CROSS JOIN entries AS worse ON worse.signature = several.signature
+            AND (worse.as_of, worse.blob) < (e.as_of, e.blob)
+        WHERE {_LIVE}
+    ) LIMIT ?
+"""  # noqa: S608 - built from constants of this file

@@ -1,0 +1,302 @@
+"""The catalog in one SQLite file, shared by the processes of one machine (design 6.14)."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from imcaxy.clock import Clock
+from imcaxy.errors import CatalogError
+from imcaxy.grammar.variant import LOG_START, LogPosition
+from imcaxy.store.catalog import rows
+from imcaxy.store.catalog.base import Claim, Entry, Instance, LogRecord, Trash
+from imcaxy.store.catalog.connections import Connections
+from imcaxy.store.catalog.group_commit import GroupCommit
+from imcaxy.store.catalog.incarnations import Incarnations
+from imcaxy.store.catalog.schema import CLAIM, ENTRY, FIND, INERT
+from imcaxy.store.filesystem import make_directory, refuse_network
+from imcaxy.store.threads import Threads
+
+T = TypeVar("T")
+
+_READERS = 2  # threads; a read of a warm page takes some tens of microseconds
+_SCAN = 10  # times the timeout: the sweep's reads look at whole tables and nobody waits for them
+
+
+class SQLiteCatalog:
+    """The catalog as `<directory>/catalog.sqlite3`.
+
+    Every operation ends within `timeout` seconds (the sweep's scans within ten times that), with
+    CatalogError when it has not succeeded. A fault that ends needs no restart: the next call opens
+    the file again. `write_instance` also locks `<directory>/instances/<incarnation>`, by which
+    the machine's other processes know that this one lives. Start it after forking.
+    """
+
+    def __init__(self, directory: Path, clock: Clock, timeout: float = 2.0) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._timeout = timeout
+        self._connections = Connections(directory / "catalog.sqlite3", clock, timeout)
+        self._incarnations = Incarnations(directory / "instances", clock)
+        self._writer = GroupCommit(self._connections, clock, timeout)
+        self._readers = Threads("catalog-read", _READERS)
+        self._scanner = Threads("catalog-scan", 1)
+        for threads in (self._readers, self._scanner):
+            threads.at_end(self._connections.close_mine)
+        self._closed = False
+
+    async def start(self, blobs_id: str) -> None:
+        """Open the file, creating it when it is not there.
+
+        Raises SettingsError that names IMCAXY_DATA_DIR when the directory cannot hold a catalog,
+        CatalogError when the file is damaged or locked.
+        """
+
+        def begin() -> None:
+            make_directory(self._directory / "instances")
+            refuse_network(self._directory)
+            self._connections.create(blobs_id)
+
+        with self._translated():
+            await self._scanner.run(begin, self._timeout * 2)
+        known = {instance.incarnation for instance in await self.instances()}
+        with self._translated():
+            await self._scanner.run(partial(self._incarnations.tidy, known), self._timeout)
+
+    async def head(self) -> LogPosition:
+        """The newest record's position."""
+        sql = "SELECT number, request FROM log ORDER BY number DESC LIMIT 1"
+        row = await self._one(sql)
+        return LogPosition(*row) if row else LOG_START
+
+    async def append(self, record: LogRecord) -> bool:
+        """Add the record; False when its number is taken."""
+
+        def append(connection: sqlite3.Connection) -> bool:
+            sql = "INSERT INTO log VALUES (?,?,?,?,?,?,?) ON CONFLICT (number) DO NOTHING"
+            if connection.execute(sql, rows.from_record(record)).rowcount == 0:
+                return False
+            sql = "INSERT OR IGNORE INTO log_keys (key, number) VALUES (?, ?)"
+            connection.executemany(sql, ((key, record.number) for key in record.keys))
+            return True
+
+        return await self._write(append)
+
+    async def records(self, first: int, limit: int) -> Sequence[LogRecord]:
+        """Records with number >= first, ascending; the schema's own record 0 among them."""
+        sql = "SELECT * FROM log WHERE number >= ? ORDER BY number LIMIT ?"
+        return await self._all(rows.to_record, sql, first, limit)
+
+    async def find(self, signature: str) -> Entry | None:
+        """The live entry with the highest as_of, judged in one statement."""
+        row = await self._one(FIND, signature)
+        with self._translated():
+            return rows.to_entry(row) if row else None
+
+    async def insert_entry(self, entry: Entry) -> None:
+        """Make the entry visible; CatalogError when its blob's name is taken."""
+
+        def insert(connection: sqlite3.Connection) -> None:
+            sql = f"INSERT INTO entries ({ENTRY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
+            connection.execute(sql, rows.from_entry(entry))
+            sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
+            connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
+
+        await self._write(insert)
+
+    async def delete_entry(self, blob: str, at: float) -> None:
+        """Bury the blob and forget the entry, in one step."""
+
+        def delete(connection: sqlite3.Connection) -> None:
+            _bury(connection, blob, at)
+            connection.execute("DELETE FROM entries WHERE blob = ?", (blob,))
+
+        await self._write(delete)
+
+    async def entry_exists(self, blob: str) -> bool:
+        """Whether an entry names this blob."""
+        return await self._one("SELECT 1 FROM entries WHERE blob = ?", blob) is not None
+
+    async def inert_entries(self, limit: int) -> Sequence[Entry]:
+        """Entries that can never be served again."""
+        return await self._scan(rows.to_entry, INERT, limit)
+
+    async def oldest_entries(self, limit: int) -> Sequence[Entry]:
+        """Entries in the order in which they were last used, oldest first."""
+        sql = f"SELECT {ENTRY} FROM entries ORDER BY used LIMIT ?"  # noqa: S608 - a constant
+        return await self._scan(rows.to_entry, sql, limit)
+
+    async def kept_bytes(self) -> int:
+        """The sum of all entries' lengths."""
+        (total,) = await self._scan(_to_int, "SELECT coalesce(sum(length), 0) FROM entries")
+        return total
+
+    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
+        """Note that these entries were used."""
+        sql = "UPDATE entries SET used = ? WHERE blob = ?"
+        values = [(used, blob) for blob in blobs]
+        await self._write(lambda connection: _discard(connection.executemany(sql, values)))
+
+    async def claims(self, signature: str) -> Sequence[Claim]:
+        """All claims of the signature, the highest number first."""
+        sql = f"SELECT {CLAIM} FROM claims WHERE signature = ? ORDER BY number DESC"  # noqa: S608 - a constant
+        return await self._all(rows.to_claim, sql, signature)
+
+    async def all_claims(self, limit: int) -> Sequence[Claim]:
+        """Claims, those made first before the others."""
+        sql = f"SELECT {CLAIM} FROM claims ORDER BY rowid LIMIT ?"  # noqa: S608 - a constant
+        return await self._scan(rows.to_claim, sql, limit)
+
+    async def insert_claim(self, claim: Claim) -> bool:
+        """Take the number; False when it is taken."""
+        sql = (
+            f"INSERT INTO claims ({CLAIM}) VALUES (?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+            "ON CONFLICT (signature, number) DO NOTHING"
+        )
+        return await self._execute(sql, *rows.from_claim(claim)) == 1
+
+    async def beat(self, claim: Claim, beat: int) -> None:
+        """Write the owner's sign of life."""
+        sql = "UPDATE claims SET beat = ? WHERE signature = ? AND number = ? AND blob = ?"
+        await self._execute(sql, beat, claim.signature, claim.number, claim.blob)
+
+    async def end_claim(self, claim: Claim, outcome: str) -> None:
+        """Write how the job ended."""
+        sql = "UPDATE claims SET outcome = ? WHERE signature = ? AND number = ? AND blob = ?"
+        await self._execute(sql, outcome, claim.signature, claim.number, claim.blob)
+
+    async def delete_claim(self, claim: Claim) -> None:
+        """Remove the row that has this signature, number and blob."""
+        sql = "DELETE FROM claims WHERE signature = ? AND number = ? AND blob = ?"
+        await self._execute(sql, claim.signature, claim.number, claim.blob)
+
+    async def trash(self, before: float, limit: int) -> Sequence[Trash]:
+        """Trash buried before that time, oldest first."""
+        sql = "SELECT blob, at FROM trash WHERE at < ? ORDER BY at LIMIT ?"
+        return await self._all(lambda row: Trash(*row), sql, before, limit)
+
+    async def bury(self, blob: str, at: float) -> None:
+        """Put a blob in the trash, or renew it there."""
+        await self._write(lambda connection: _bury(connection, blob, at))
+
+    async def delete_trash(self, row: Trash) -> None:
+        """Remove the row if it is still the one that was read."""
+        await self._execute("DELETE FROM trash WHERE blob = ? AND at = ?", row.blob, row.at)
+
+    async def write_instance(self, instance: Instance) -> None:
+        """Insert or overwrite the caller's own row; its lock is taken first, and kept."""
+        with self._translated():
+            hold = partial(self._incarnations.hold, instance.incarnation)
+            await self._readers.run(hold, self._timeout)
+        sql = "INSERT OR REPLACE INTO instances VALUES (?,?,?,?,?,?)"
+        await self._execute(sql, *rows.from_instance(instance))
+
+    async def instances(self) -> Sequence[Instance]:
+        """All rows."""
+        return await self._all(rows.to_instance, "SELECT * FROM instances")
+
+    async def delete_instance(self, incarnation: str) -> None:
+        """Remove a row and its lock file."""
+        await self._execute("DELETE FROM instances WHERE incarnation = ?", incarnation)
+        with self._translated():
+            remove = partial(self._incarnations.remove, incarnation)
+            await self._readers.run(remove, self._timeout)
+
+    async def is_gone(self, incarnation: str) -> bool:
+        """Whether no process holds the incarnation's lock: exact, as all are on one machine."""
+        with self._translated():
+            look = partial(self._incarnations.is_gone, incarnation)
+            return await self._readers.run(look, self._timeout)
+
+    async def check(self) -> str:
+        """Write and read one row."""
+        written = str(self._clock.wall())
+        await self._execute("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", written)
+        row = await self._one("SELECT value FROM meta WHERE name = 'checked'")
+        if row is None:
+            raise CatalogError("The catalog does not keep what is written.")
+        entries = await self._one("SELECT count(*) FROM entries")
+        count = entries[0] if entries else 0
+        return f"SQLite {sqlite3.sqlite_version} in {self._directory}: {count} entries"
+
+    async def close(self) -> None:
+        """End the threads, close the file, let go of the locks."""
+        self._closed = True
+        await self._writer.close()
+        await self._readers.close(self._timeout)
+        await self._scanner.close(self._timeout)
+        self._incarnations.close()
+
+    async def _one(self, sql: str, *values: object) -> rows.Row | None:
+        found = await self._all(tuple, sql, *values)
+        return found[0] if found else None
+
+    async def _all(
+        self, convert: Callable[[rows.Row], T], sql: str, *values: object
+    ) -> Sequence[T]:
+        read = self._read(convert, sql, values, self._clock.now() + self._timeout)
+        with self._translated():
+            return await self._readers.run(read, self._timeout)
+
+    async def _scan(
+        self, convert: Callable[[rows.Row], T], sql: str, *values: object
+    ) -> Sequence[T]:
+        timeout = self._timeout * _SCAN
+        read = self._read(convert, sql, values, self._clock.now() + timeout)
+        with self._translated():
+            return await self._scanner.run(read, timeout)
+
+    def _read(
+        self, convert: Callable[[rows.Row], T], sql: str, values: Sequence[object], until: float
+    ) -> Callable[[], Sequence[T]]:
+        def read(connection: sqlite3.Connection) -> Sequence[T]:
+            return [convert(row) for row in connection.execute(sql, tuple(values))]
+
+        return lambda: self._connections.use(read, until)
+
+    async def _execute(self, sql: str, *values: object) -> int:
+        return await self._write(lambda connection: connection.execute(sql, values).rowcount)
+
+    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        with self._translated():
+            return await self._writer.write(function)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._closed:
+            raise CatalogError("The catalog is closed.")
+        try:
+            yield
+        except TimeoutError as error:
+            raise CatalogError("The catalog did not answer in time.") from error
+        except sqlite3.DatabaseError as error:
+            raise CatalogError(_sentence(error)) from error
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise CatalogError("The catalog failed.") from error
+
+
+def _to_int(row: rows.Row) -> int:
+    return int(row[0])
+
+
+def _discard(_: object) -> None:
+    return None
+
+
+def _bury(connection: sqlite3.Connection, blob: str, at: float) -> None:
+    connection.execute("INSERT OR REPLACE INTO trash (blob, at) VALUES (?, ?)", (blob, at))
+
+
+def _sentence(error: sqlite3.DatabaseError) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "The catalog's file is damaged."
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "The catalog's file is locked by another process."
+    if code == sqlite3.SQLITE_FULL:
+        return "The catalog's disk is full."
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return "The catalog did not answer in time."
+    return "The catalog failed."

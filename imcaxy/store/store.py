@@ -1,0 +1,295 @@
+"""The store, as jobs and requests use it: memory tier, catalog and blobs together."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from imcaxy.clock import Clock
+from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
+from imcaxy.grammar.variant import Head, LogPosition
+from imcaxy.store.blobs.base import Blobs
+from imcaxy.store.breaker import Breaker
+from imcaxy.store.catalog.base import Catalog, Entry
+from imcaxy.store.kept import Kept, KeptInStore, close
+from imcaxy.store.memory import MemoryTier
+from imcaxy.tasks import Tasks
+
+__all__ = ["PAUSE", "SMALL", "Kept", "Store"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("imcaxy.store")
+
+# Bytes. Up to this a blob is read at once and verified before its first byte is sent, and may be
+# held in memory; above it the wait for the whole would be seen, so it is verified as it goes.
+SMALL = 4 * 1024 * 1024
+PAUSE = 2.0  # seconds that a store that failed is left alone
+_LOADS = 8  # blobs loaded at a time: with SMALL it bounds what loading takes to 32 MiB
+_TRIES = 3  # entries of one signature that are tried in one look-up
+_USE_STEP = 3600.0  # seconds; eviction needs no finer `used` than this
+_USE_DELAY = 1.0  # seconds in which uses are gathered for one write
+_USE_BATCH = 500  # uses in one write; more in one second are not noted
+
+
+class Store:
+    """What is kept. Raises StoreError when it cannot answer; the caller makes the picture itself.
+
+    After a failure it is left alone for PAUSE seconds: calls raise at once instead of waiting
+    `timeout` seconds each. It recovers by itself.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: Blobs,
+        memory: MemoryTier,
+        clock: Clock,
+        tasks: Tasks,
+        timeout: float,
+    ) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._memory = memory
+        self._clock = clock
+        self._tasks = tasks
+        self._timeout = timeout
+        self._breaker = Breaker(clock, PAUSE)
+        self._loads: dict[str, asyncio.Task[Kept | StoreError | None]] = {}
+        self._loading = asyncio.Semaphore(_LOADS)
+        self._applied = 0  # the highest log number that was applied here
+        self._epoch = 0  # raised with every invalidation; equal before and after: none in between
+        self._uses: set[str] = set()
+
+    @property
+    def resting(self) -> bool:
+        """Whether the store has just failed and is left alone."""
+        return self._breaker.rests
+
+    @staticmethod
+    def new_blob_name() -> str:
+        """A name that was never used and cannot be guessed; hex, as every file system takes."""
+        return secrets.token_hex(16)
+
+    def recall(self, signature: str) -> Kept | None:
+        """The variant if it is in memory, at once."""
+        held = self._memory.get(signature)
+        if held is None:
+            return None
+        self._note_use(held.entry)
+        return Kept(held.entry, "memory", held.body)
+
+    async def look_up(self, signature: str) -> Kept | None:
+        """The live variant; None when there is none.
+
+        Requests for one signature share one look-up; one that begins after `apply` joins none that
+        began before. A record without a blob, or with a damaged one, is forgotten and is None
+        before the first byte; after it `read` raises. Raises StoreError within `timeout` seconds.
+        """
+        kept = self.recall(signature)
+        if kept is not None:
+            return kept
+        load = self._loads.get(signature)
+        if load is None:
+            self._breaker.refuse()
+            load = self._tasks.start(self._load(signature), "look up")
+            self._loads[signature] = load
+        try:
+            found = await asyncio.shield(load)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if load.cancelled() and task is not None and not task.cancelling():
+                raise CatalogError("The store is being closed.") from None
+            raise
+        if isinstance(found, StoreError):
+            raise found.again()
+        return found
+
+    async def keep(  # noqa: PLR0913 - the facts of one entry, named at the call
+        self,
+        *,
+        blob: str,
+        signature: str,
+        keys: tuple[str, ...],
+        as_of: LogPosition,
+        head: Head,
+        cost: float,
+        chunks: AsyncIterator[bytes | memoryview],
+    ) -> Kept:
+        """Keep all chunks: the blob, then the entry (I4), then memory if it is small.
+
+        `blob` is the name that the job's claim names, `cost` the seconds that making it took. What
+        `chunks` raises goes through and nothing is kept; waiting for a chunk has no deadline here.
+        Raises StoreError; then the blob may be there, and the claim names it for the sweep.
+        """
+        if self.resting:
+            self._breaker.refuse()
+        copy = _Copy(min(SMALL, self._memory.limit))
+        with self._breaker.watch():
+            try:
+                async with asyncio.timeout(None) as scope:
+                    total = await self._blobs.put(blob, self._pass(chunks, copy, scope))
+            except TimeoutError as error:
+                raise CatalogError("The blob store did not answer in time.") from error
+            if total.length == 0 or head.length not in (None, total.length):
+                raise BlobCorrupt("The picture is not as long as announced.", value=blob)
+            entry = Entry(
+                blob=blob,
+                signature=signature,
+                keys=keys,
+                as_of=as_of,
+                sum=total,
+                head=replace(head, length=total.length),
+                cost=cost,
+                used=self._clock.wall(),
+            )
+            await self._in_time(self._catalog.insert_entry(entry))
+        body = copy.whole
+        if body is None:
+            return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+        # I2, in one step with what it guards. Stricter than by key: any later record counts.
+        if as_of.number >= self._applied:
+            self._memory.put(entry, body)
+        return Kept(entry, "memory", body)
+
+    async def forget(self, entry: Entry) -> None:
+        """Bury the entry's blob for the sweep and forget the entry."""
+        held = self._memory.get(entry.signature)
+        if held is not None and held.entry.blob == entry.blob:
+            self._memory.drop(entry.signature)
+        await self._in_time(self._catalog.delete_entry(entry.blob, self._clock.wall()))
+
+    def apply(self, number: int, keys: Iterable[str]) -> None:
+        """Hold nothing older than log record `number` under these keys (I1), in one step."""
+        self._memory.drop_keys(keys, number)
+        self._applied = max(self._applied, number)
+        self._detach()
+
+    def reset(self, number: int) -> None:
+        """Hold nothing: the log is not the one that was read, and stands at `number`."""
+        self._memory.clear()
+        self._applied = number
+        self._detach()
+
+    def _detach(self) -> None:
+        self._epoch += 1
+        self._loads.clear()
+
+    async def _load(self, signature: str) -> Kept | StoreError | None:
+        me = asyncio.current_task()
+        try:
+            with self._breaker.guard():
+                return await self._in_time(self._find(signature))
+        except StoreError as error:  # a value: it is raised in each request that waits
+            return error
+        finally:
+            if self._loads.get(signature) is me:
+                del self._loads[signature]
+
+    async def _find(self, signature: str) -> Kept | None:
+        async with self._loading:
+            for _ in range(_TRIES):
+                epoch = self._epoch
+                entry = await self._catalog.find(signature)
+                if entry is None:
+                    return None
+                try:
+                    kept = await self._open(entry)
+                except (BlobMissing, BlobCorrupt) as error:
+                    self._report(entry, error.kind)
+                    await self.forget(entry)
+                    continue
+                if epoch != self._epoch:
+                    continue  # I3 was judged before a record that has been applied since
+                if kept.body is not None:
+                    self._memory.put(entry, kept.body)
+                self._note_use(entry)
+                return kept
+        return None
+
+    async def _open(self, entry: Entry) -> Kept:
+        if entry.sum.length <= SMALL:
+            return Kept(entry, "disk", await self._blobs.load(entry.blob, entry.sum))
+        first = self._blobs.read(entry.blob, entry.sum, 0, 1)
+        try:
+            await anext(first)
+        finally:
+            await close(first)
+        return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+
+    async def _pass(
+        self,
+        chunks: AsyncIterator[bytes | memoryview],
+        copy: "_Copy",
+        scope: asyncio.Timeout,
+    ) -> AsyncIterator[bytes | memoryview]:
+        loop = asyncio.get_running_loop()
+        while True:
+            scope.reschedule(None)  # the job has its own deadline; only the store's is kept here
+            chunk = await anext(chunks, None)
+            scope.reschedule(loop.time() + self._timeout)
+            if chunk is None:
+                return
+            copy.add(chunk)
+            yield chunk
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work
+        except TimeoutError as error:
+            raise CatalogError("The store did not answer in time.") from error
+
+    def _damaged(self, entry: Entry) -> None:
+        self._report(entry, "damaged while it was read")
+        self._tasks.detach(self._heal(entry), "heal")
+
+    async def _heal(self, entry: Entry) -> None:
+        try:
+            await self.forget(entry)
+        except StoreError as error:
+            _log.warning("an entry could not be forgotten", extra={"error": error.kind})
+
+    def _report(self, entry: Entry, fault: str) -> None:
+        facts = {"blob": entry.blob, "signature": entry.signature, "fault": fault}
+        _log.warning("a kept picture is missing or damaged: forgotten", extra=facts)
+
+    def _note_use(self, entry: Entry) -> None:
+        now = self._clock.wall()
+        if now - entry.used < _USE_STEP or len(self._uses) >= _USE_BATCH:
+            return
+        self._memory.renew(replace(entry, used=now))
+        if not self._uses:
+            self._tasks.detach(self._write_uses(), "note uses")
+        self._uses.add(entry.blob)
+
+    async def _write_uses(self) -> None:
+        await self._clock.sleep(_USE_DELAY)
+        blobs, self._uses = tuple(self._uses), set()
+        try:
+            with self._breaker.guard():
+                await self._in_time(self._catalog.touch_entries(blobs, self._clock.wall()))
+        except StoreError as error:  # a hint for eviction; it comes again in an hour
+            _log.info("uses were not noted", extra={"error": error.kind})
+
+
+class _Copy:
+    """What went by, unless it was too much."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes: bytearray | None = bytearray()
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        if self._bytes is None:
+            return
+        if len(self._bytes) + len(chunk) > self._limit:
+            self._bytes = None
+        else:
+            self._bytes += chunk
+
+    @property
+    def whole(self) -> bytes | None:
+        return None if self._bytes is None else bytes(self._bytes)

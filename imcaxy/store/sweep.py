@@ -1,0 +1,200 @@
+"""The sweep: garbage has names, and this is where they are read (design 6.7)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from imcaxy.clock import Clock
+from imcaxy.grammar.variant import LOG_START
+from imcaxy.store.blobs.base import Blobs
+from imcaxy.store.catalog.base import Catalog, Claim
+from imcaxy.store.watch import Watch
+
+SIGNATURE = "sweep"  # of the claim under which one instance sweeps; no picture has this signature
+_PAGE = 500  # rows read at a time
+_PAGES = 200  # pages of one kind in one sweep; what is left is the next one's
+_CLAIMS = 10_000  # claims looked at in one sweep
+_BEAT = 1.0  # seconds between two signs of life
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long garbage is left alone, in seconds, and how much may be kept."""
+
+    disk_limit: int  # bytes of entries
+    longest_response: float  # a blob that no entry names may be read for this long
+    lease: float = 60.0  # a claim whose beat stands still is dead; generous, as nobody waits
+    outcome_life: float = 60.0  # a signature's last claim stays this long after its end (rule 5)
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep removed."""
+
+    ran: bool = True  # False when another instance is sweeping
+    claims: int = 0
+    inert: int = 0  # entries
+    evicted: int = 0  # entries
+    blobs: int = 0
+    instances: int = 0
+    unfinished: int = 0  # temporary files of dead writers
+
+
+class Sweep:
+    """Removes what nobody can need any more; any number of instances may try, one does it.
+
+    Every step is safe when two sweep at once (a paused process that wakes): the claim saves work,
+    it is not what correctness rests on. `tidy` removes what a blob store's dead writers left.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: Blobs,
+        clock: Clock,
+        incarnation: str,
+        limits: Limits,
+        tidy: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._clock = clock
+        self._incarnation = incarnation
+        self._limits = limits
+        self._tidy = tidy
+        self._watch = Watch(catalog, clock, limits.lease)
+        self._turn: Claim | None = None
+        self._beat_at = 0.0
+        self._beat = 0
+
+    async def sweep_once(self) -> Swept:
+        """Sweep, unless another instance does. Raises StoreError; what was done stays done."""
+        swept = Swept(ran=await self._take_turn())
+        if not swept.ran or self._turn is None:
+            return swept
+        try:
+            await self._sweep(swept)
+        finally:
+            turn, self._turn = self._turn, None
+            await self._catalog.end_claim(turn, "swept")
+        return swept
+
+    async def _sweep(self, swept: Swept) -> None:
+        swept.claims = await self._sweep_claims()
+        swept.inert = await self._sweep_inert()
+        swept.evicted = await self._evict()
+        swept.blobs = await self._sweep_trash()
+        swept.instances = await self._sweep_instances()
+        if self._tidy is not None:
+            swept.unfinished = await self._tidy()
+
+    async def _take_turn(self) -> bool:
+        claims = await self._catalog.claims(SIGNATURE)
+        if claims and not (await self._watch.look(claims[0])).ended:
+            return False
+        mine = Claim(
+            signature=SIGNATURE,
+            number=claims[0].number + 1 if claims else 1,
+            by=self._incarnation,
+            blob="",
+            keys=(),
+            as_of=LOG_START,
+        )
+        if not await self._catalog.insert_claim(mine):
+            return False
+        self._turn, self._beat, self._beat_at = mine, 0, self._clock.now()
+        return True
+
+    async def _go_on(self) -> None:
+        """Show that this sweep lives; before each step."""
+        if self._turn is not None and self._clock.now() - self._beat_at >= _BEAT:
+            self._beat += 1
+            await self._catalog.beat(self._turn, self._beat)
+            self._beat_at = self._clock.now()
+
+    async def _sweep_claims(self) -> int:
+        """Bury the blobs of ended claims that no entry names, then remove the rows.
+
+        They are buried, not deleted: an entry may have named such a blob, been read and been
+        removed a moment ago, and its readers have until the end of the longest response.
+        """
+        removed = 0
+        claims = await self._catalog.all_claims(_CLAIMS)
+        highest: dict[str, int] = {}
+        for claim in claims:
+            highest[claim.signature] = max(claim.number, highest.get(claim.signature, 0))
+        for claim in claims:
+            await self._go_on()
+            state = await self._watch.look(claim)
+            is_last = claim.number == highest[claim.signature]
+            if not state.ended or (is_last and state.seconds < self._limits.outcome_life):
+                continue
+            if claim == self._turn or (is_last and claim.signature == SIGNATURE):
+                continue
+            if claim.blob and not await self._catalog.entry_exists(claim.blob):
+                await self._catalog.bury(claim.blob, self._clock.wall())
+            await self._catalog.delete_claim(claim)
+            removed += 1
+        self._watch.keep_only(claims)
+        return removed
+
+    async def _sweep_inert(self) -> int:
+        removed = 0
+        for _ in range(_PAGES):
+            page = await self._catalog.inert_entries(_PAGE)
+            for entry in page:
+                await self._go_on()
+                await self._catalog.delete_entry(entry.blob, self._clock.wall())
+            removed += len(page)
+            if len(page) < _PAGE:
+                break
+        return removed
+
+    async def _evict(self) -> int:
+        removed = 0
+        excess = await self._catalog.kept_bytes() - self._limits.disk_limit
+        while excess > 0:
+            page = await self._catalog.oldest_entries(_PAGE)
+            for entry in page:
+                if excess <= 0:
+                    break
+                await self._go_on()
+                await self._catalog.delete_entry(entry.blob, self._clock.wall())
+                excess -= entry.sum.length
+                removed += 1
+            if not page:
+                break
+        return removed
+
+    async def _sweep_trash(self) -> int:
+        """Delete buried blobs that nobody can be reading.
+
+        1 A row is read, old. 2 Its entry is looked for. 3 The row is read again. Had the entry been
+        removed between 1 and 2, that would have renewed the row first, and 3 does not find it old:
+        a blob goes only when its entry was already gone the longest response ago. A row whose
+        entry is still there stays: who wrote it may be about to remove the entry.
+        """
+        removed = 0
+        before = self._clock.wall() - self._limits.longest_response
+        for _ in range(_PAGES):
+            page = await self._catalog.trash(before, _PAGE)
+            free = [row for row in page if not await self._catalog.entry_exists(row.blob)]
+            again = set(await self._catalog.trash(before, _PAGE))
+            free = [row for row in free if row in again]
+            for row in free:
+                await self._go_on()
+                await self._blobs.delete(row.blob)
+                await self._catalog.delete_trash(row)
+            removed += len(free)
+            if len(page) < _PAGE or not free:
+                break
+        return removed
+
+    async def _sweep_instances(self) -> int:
+        removed = 0
+        for instance in await self._catalog.instances():
+            mine = instance.incarnation == self._incarnation
+            if mine or not (instance.left or await self._catalog.is_gone(instance.incarnation)):
+                continue
+            await self._catalog.delete_instance(instance.incarnation)
+            removed += 1
+        return removed

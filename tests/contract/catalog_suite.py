@@ -1,0 +1,292 @@
+"""What every catalog must do; an adapter's test file subclasses this and gives `open_catalog`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from imcaxy.errors import CatalogError, SettingsError
+from imcaxy.grammar.variant import LOG_START, LogPosition
+from imcaxy.store.catalog.base import Catalog, Trash
+from tests.fakes.rows import a_claim, a_record, an_entry, an_instance
+
+# Opens one more catalog on the same rows, not started; the fixture closes what it opened.
+OpenCatalog = Callable[[], Catalog]
+
+
+class CatalogSuite:
+    @pytest.fixture
+    async def catalog(self, open_catalog: OpenCatalog) -> AsyncIterator[Catalog]:
+        catalog = open_catalog()
+        await catalog.start("blobs-1")
+        yield catalog
+        await catalog.close()
+
+    @pytest.fixture
+    async def other(self, open_catalog: OpenCatalog, catalog: Catalog) -> AsyncIterator[Catalog]:
+        other = open_catalog()
+        await other.start("blobs-1")
+        yield other
+        await other.close()
+
+    async def test_head_of_new_catalog_is_log_start(self, catalog: Catalog) -> None:
+        assert await catalog.head() == LOG_START
+
+    async def test_record_appended_comes_back_equal(self, catalog: Catalog) -> None:
+        record = a_record(1, "file", "héro", commit="", project="")
+        assert await catalog.append(record)
+        assert list(await catalog.records(1, 10)) == [record]
+        assert await catalog.head() == LogPosition(1, "r1")
+
+    async def test_number_taken_append_is_false_and_changes_nothing(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        first, second = a_record(1, "a"), a_record(1, "b", request="mine")
+        assert await catalog.append(first)
+        assert not await other.append(second)
+        assert list(await other.records(1, 10)) == [first]
+
+    async def test_records_are_ascending_from_first_within_limit(self, catalog: Catalog) -> None:
+        for number in (1, 2, 3, 4):
+            await catalog.append(a_record(number, "k"))
+        assert [record.number for record in await catalog.records(2, 2)] == [2, 3]
+
+    async def test_records_from_zero_begin_with_the_schemas_own(self, catalog: Catalog) -> None:
+        first = (await catalog.records(0, 10))[0]
+        assert LogPosition(first.number, first.request) == LOG_START
+        assert first.keys == ()
+
+    async def test_race_for_one_number_has_one_winner(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        for number in range(1, 11):
+            won = await asyncio.gather(
+                *(
+                    place.append(a_record(number, request=f"{number}-{index}"))
+                    for index, place in enumerate((catalog, other) * 4)
+                )
+            )
+            assert won.count(True) == 1
+
+    async def test_entry_inserted_is_found_equal(self, catalog: Catalog, other: Catalog) -> None:
+        entry = an_entry()
+        await catalog.insert_entry(entry)
+        assert await other.find("signature") == entry
+        assert await other.entry_exists("blob-1")
+
+    async def test_unknown_signature_finds_none(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        assert await catalog.find("another") is None
+        assert not await catalog.entry_exists("another")
+
+    async def test_blob_named_twice_raises_and_keeps_the_first(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        with pytest.raises(CatalogError):
+            await catalog.insert_entry(an_entry(signature="another"))
+        assert await catalog.find("another") is None
+        assert await catalog.find("signature") == an_entry()
+
+    @pytest.mark.parametrize("key", ["file", "folder", "host", "*"])
+    async def test_later_record_with_a_shared_key_hides_the_entry(
+        self, catalog: Catalog, other: Catalog, key: str
+    ) -> None:
+        await catalog.insert_entry(an_entry())
+        assert await other.append(a_record(1, "unrelated", key))
+        assert await catalog.find("signature") is None
+
+    async def test_later_record_without_shared_key_leaves_the_entry(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        await catalog.append(a_record(1, "elsewhere"))
+        assert await catalog.find("signature") == an_entry()
+
+    async def test_entry_as_of_the_record_is_live(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1, "file"))
+        entry = an_entry(as_of=LogPosition(1, "r1"))
+        await catalog.insert_entry(entry)
+        assert await catalog.find("signature") == entry
+
+    async def test_entry_as_of_another_logs_record_is_not_live(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1, "elsewhere"))
+        await catalog.insert_entry(an_entry(as_of=LogPosition(1, "lost in the restore")))
+        await catalog.insert_entry(an_entry("blob-2", as_of=LogPosition(7, "never written")))
+        assert await catalog.find("signature") is None
+        assert len(await catalog.inert_entries(10)) == 2
+
+    async def test_highest_as_of_of_the_live_is_found(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1, "elsewhere"))
+        newer = an_entry("blob-1", as_of=LogPosition(1, "r1"))
+        await catalog.insert_entry(newer)
+        await catalog.insert_entry(an_entry("blob-2"))
+        assert await catalog.find("signature") == newer
+
+    async def test_inert_are_those_behind_a_better_and_those_not_live(
+        self, catalog: Catalog
+    ) -> None:
+        await catalog.append(a_record(1, "gone"))
+        await catalog.insert_entry(an_entry("blob-1"))
+        await catalog.insert_entry(an_entry("blob-2", as_of=LogPosition(1, "r1")))
+        await catalog.insert_entry(an_entry("blob-3", signature="third", keys=("gone", "*")))
+        await catalog.insert_entry(an_entry("blob-4", signature="fourth"))
+        inert = {entry.blob for entry in await catalog.inert_entries(10)}
+        assert inert == {"blob-1", "blob-3"}
+        assert len(await catalog.inert_entries(1)) == 1
+
+    async def test_stale_entry_does_not_make_a_live_older_one_inert(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1, "elsewhere"))
+        await catalog.append(a_record(2, "overlay"))
+        live = an_entry("blob-1", keys=("file",))
+        await catalog.insert_entry(live)
+        await catalog.insert_entry(
+            an_entry("blob-2", keys=("file", "overlay"), as_of=LogPosition(1, "r1"))
+        )
+        assert [entry.blob for entry in await catalog.inert_entries(10)] == ["blob-2"]
+        assert await catalog.find("signature") == live
+
+    async def test_entry_deleted_is_buried_and_not_found(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        await catalog.delete_entry("blob-1", 50.5)
+        assert await catalog.find("signature") is None
+        assert not await catalog.entry_exists("blob-1")
+        assert list(await catalog.trash(51, 10)) == [Trash("blob-1", 50.5)]
+
+    async def test_entry_deleted_twice_renews_its_burial(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        await catalog.delete_entry("blob-1", 50)
+        await catalog.delete_entry("blob-1", 60)
+        assert list(await catalog.trash(100, 10)) == [Trash("blob-1", 60)]
+
+    async def test_oldest_entries_are_by_use(self, catalog: Catalog) -> None:
+        for blob, used in (("blob-1", 3.0), ("blob-2", 1.0), ("blob-3", 2.0)):
+            await catalog.insert_entry(an_entry(blob, signature=blob, used=used))
+        await catalog.touch_entries(["blob-2", "never kept"], 9.0)
+        assert [entry.blob for entry in await catalog.oldest_entries(2)] == ["blob-3", "blob-1"]
+
+    async def test_kept_bytes_are_the_sum_of_lengths(self, catalog: Catalog) -> None:
+        assert await catalog.kept_bytes() == 0
+        await catalog.insert_entry(an_entry("blob-1", b"12345"))
+        await catalog.insert_entry(an_entry("blob-2", b"123"))
+        assert await catalog.kept_bytes() == 8
+
+    async def test_claim_inserted_comes_back_equal(self, catalog: Catalog, other: Catalog) -> None:
+        claim = a_claim(1, as_of=LogPosition(4, "r4"))
+        assert await catalog.insert_claim(claim)
+        assert list(await other.claims("signature")) == [claim]
+
+    async def test_claims_come_highest_first(self, catalog: Catalog) -> None:
+        for number in (2, 10, 9):
+            await catalog.insert_claim(a_claim(number))
+        await catalog.insert_claim(a_claim(11, signature="another"))
+        assert [claim.number for claim in await catalog.claims("signature")] == [10, 9, 2]
+        assert len(await catalog.all_claims(10)) == 4
+        assert len(await catalog.all_claims(3)) == 3
+
+    async def test_race_for_one_claim_has_one_winner(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        for number in range(1, 11):
+            won = await asyncio.gather(
+                *(
+                    place.insert_claim(a_claim(number, blob=f"blob-{number}-{index}"))
+                    for index, place in enumerate((catalog, other) * 4)
+                )
+            )
+            assert won.count(True) == 1
+
+    async def test_beat_and_outcome_are_written_to_the_named_claim_only(
+        self, catalog: Catalog
+    ) -> None:
+        claim, next_ = a_claim(1), a_claim(2)
+        await catalog.insert_claim(claim)
+        await catalog.insert_claim(next_)
+        await catalog.beat(claim, 7)
+        await catalog.end_claim(claim, '{"kind":"kept"}')
+        await catalog.beat(replace(next_, blob="of another"), 7)
+        await catalog.end_claim(replace(next_, blob="of another"), "not mine")
+        ended = replace(claim, beat=7, outcome='{"kind":"kept"}')
+        assert list(await catalog.claims("signature")) == [next_, ended]
+
+    async def test_claim_deleted_by_number_and_blob(self, catalog: Catalog) -> None:
+        claim = a_claim(1)
+        await catalog.insert_claim(claim)
+        await catalog.delete_claim(replace(claim, blob="of another"))
+        assert len(await catalog.claims("signature")) == 1
+        await catalog.delete_claim(claim)
+        assert len(await catalog.claims("signature")) == 0
+
+    async def test_trash_is_given_only_when_older(self, catalog: Catalog) -> None:
+        await catalog.bury("blob-1", 10.0)
+        await catalog.bury("blob-2", 20.0)
+        assert [row.blob for row in await catalog.trash(20.0, 10)] == ["blob-1"]
+        assert len(await catalog.trash(21.0, 10)) == 2
+        assert len(await catalog.trash(21.0, 1)) == 1
+
+    async def test_trash_renewed_since_it_was_read_stays(self, catalog: Catalog) -> None:
+        await catalog.bury("blob-1", 10.0)
+        (row,) = await catalog.trash(11.0, 10)
+        await catalog.bury("blob-1", 10.5)
+        await catalog.delete_trash(row)
+        (renewed,) = await catalog.trash(11.0, 10)
+        assert renewed == Trash("blob-1", 10.5)
+        await catalog.delete_trash(renewed)
+        assert not await catalog.trash(11.0, 10)
+
+    async def test_instance_written_twice_is_one_row(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        await catalog.write_instance(an_instance())
+        later = an_instance(applied=LogPosition(3, "r3"), seen=5.5, left=True)
+        await catalog.write_instance(later)
+        assert list(await other.instances()) == [later]
+
+    async def test_instance_deleted_is_not_listed(self, catalog: Catalog) -> None:
+        await catalog.write_instance(an_instance())
+        await catalog.write_instance(an_instance("incarnation-2"))
+        await catalog.delete_instance("incarnation-1")
+        await catalog.delete_instance("never-there")
+        assert [row.incarnation for row in await catalog.instances()] == ["incarnation-2"]
+
+    async def test_running_instance_is_not_gone(self, catalog: Catalog, other: Catalog) -> None:
+        await catalog.write_instance(an_instance())
+        assert not await catalog.is_gone("incarnation-1")
+        assert not await other.is_gone("incarnation-1")
+
+    async def test_check_says_what_was_found(self, catalog: Catalog) -> None:
+        assert await catalog.check()
+
+    async def test_rows_survive_a_restart(
+        self, catalog: Catalog, open_catalog: OpenCatalog
+    ) -> None:
+        await catalog.append(a_record(1, "elsewhere"))
+        await catalog.insert_entry(an_entry())
+        await catalog.close()
+        again = open_catalog()
+        await again.start("blobs-1")
+        assert await again.find("signature") == an_entry()
+        assert await again.head() == LogPosition(1, "r1")
+        await again.close()
+
+    async def test_another_blob_store_refuses_to_start(
+        self, catalog: Catalog, open_catalog: OpenCatalog
+    ) -> None:
+        other = open_catalog()
+        with pytest.raises(SettingsError):
+            await other.start("blobs-2")
+        await other.close()
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda catalog: catalog.head(),
+            lambda catalog: catalog.find("signature"),
+            lambda catalog: catalog.insert_entry(an_entry()),
+            lambda catalog: catalog.kept_bytes(),
+        ],
+        ids=["head", "find", "insert_entry", "kept_bytes"],
+    )
+    async def test_closed_catalog_raises(
+        self, catalog: Catalog, call: Callable[[Catalog], Awaitable[object]]
+    ) -> None:
+        await catalog.close()
+        with pytest.raises(CatalogError):
+            await call(catalog)

@@ -1,0 +1,119 @@
+"""Slow readers, many readers, large pictures: what a stream costs (I10 to I12)."""
+
+import asyncio
+import zlib
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import Answer, Hold, Mass, eventually, png_of, stack
+
+MIB = 1024 * 1024
+
+
+async def test_i10_stalled_reader_is_cut_at_its_deadline_and_holds_up_nobody(
+    tmp_path: Path,
+) -> None:
+    body = png_of(24 * MIB, seed=1)
+    async with stack(tmp_path, client_timeout=2) as stage:
+        stage.imaginary.answer(Answer(png_of(1 * MIB)))
+        await stage.many(20, width=1)
+        memory = stage.server.rss()
+        hold = Hold()
+        stage.imaginary.answer(Answer(body, before=hold))
+        stalled = await stage.client.begin(stage.target(), receive_buffer=4096)
+        await hold.reached()
+        others = asyncio.gather(*(stage.get() for _ in range(10)))
+        hold.release()
+        responses = await others
+        assert all(response.whole for response in responses)
+        assert {zlib.crc32(response.body) for response in responses} == {zlib.crc32(body)}
+        assert max(response.took for response in responses) < 3.0
+        assert stage.server.connections() == 1  # the stalled one is still there
+        assert stage.server.rss() - memory < 2 * len(body) + 24 * MIB
+        await eventually(lambda: stage.server.connections() == 0, within=5.0)
+        rest = await stalled.rest()
+        assert not rest.whole
+        assert len(rest.body) < len(body)
+        assert stage.imaginary.made == 1
+
+
+async def test_i10_slow_reader_that_keeps_taking_gets_everything(tmp_path: Path) -> None:
+    body = png_of(8 * MIB, seed=2)
+    async with stack(tmp_path, client_timeout=1) as stage:
+        stage.imaginary.answer(Answer(body))
+        slow = await stage.client.begin(stage.target(), receive_buffer=64 * 1024)
+        response = await slow.rest(pace=0.01, piece=32 * 1024)
+        assert response.whole
+        assert response.body == body
+        assert response.took > 2.0
+
+
+@pytest.mark.slow
+async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path) -> None:
+    body = png_of(10 * MIB, seed=3)
+    async with stack(tmp_path) as stage:
+        stage.imaginary.answer(Answer(png_of(300_000)))
+        await stage.get(width=1)
+        mass = await Mass.connect(stage.server.port, 1000)
+        # The connections themselves cost memory, whatever they read: they are there, and have been
+        # used, before the measurement begins.
+        for _ in range(2):
+            mass.ask(stage.target(width=1))
+            await mass.reach()
+        before = stage.server.rss()
+        hold = Hold()
+        stage.imaginary.answer(Answer(body, hold=hold))
+        mass.ask(stage.target())
+        await mass.reach(len(body) // 2)
+        assert hold.holding == 1
+        half = stage.server.rss() - before
+        hold.release()
+        await mass.reach()
+        whole = stage.server.rss() - before
+        assert mass.all(lambda reader: reader.checksum == zlib.crc32(body))
+        assert stage.imaginary.made == 2
+        mass.close()
+        assert max(half, whole) <= 15 * MIB, (half / MIB, whole / MIB)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_i12_picture_over_its_bound_is_refused_or_cut_and_not_kept(
+    tmp_path: Path, framing: str
+) -> None:
+    async with stack(tmp_path, max_variant_bytes="1MiB") as stage:
+        stage.imaginary.answer(Answer(png_of(3 * MIB), framing=framing))  # type: ignore[arg-type] # a text
+        for response in await stage.many(5):
+            if framing == "length":
+                assert response.status == 422
+            else:
+                assert not (response.status == 200 and response.whole)
+                assert len(response.body) <= MIB
+        assert stage.imaginary.made == 1
+
+
+async def test_i12_streams_over_the_bound_of_all_get_503_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    body = png_of(MIB - 1000, seed=4)
+    async with stack(tmp_path, max_variant_bytes="1MiB", stream_limit="2MiB") as stage:
+        hold = Hold()
+        stage.imaginary.answer(Answer(body, hold=hold, half=len(body) - 1))
+        running = []
+        for width in (1, 2):
+            reader = await stage.begin(width)
+            await reader.read(len(body) - 1)
+            running.append(reader)
+        # Two pictures fill the bound but for 2,002 bytes: a third has no room, whatever it does.
+        refused = await asyncio.gather(*(stage.get(width) for width in range(3, 9)))
+        for response in refused:
+            assert not (response.status == 200 and response.whole)
+            if response.status != 200:
+                assert response.status == 503
+                assert int(response.headers["retry-after"]) >= 1
+        hold.release()
+        for reader in running:
+            assert (await reader.rest()).body == body
+        again = await stage.get(width=9)
+        assert again.whole
+        assert again.status == 200

@@ -1,0 +1,176 @@
+"""A catalog in memory that can be told to fail and hang; several may share one set of rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from imcaxy.errors import CatalogError, SettingsError
+from imcaxy.grammar.variant import LOG_START, LogPosition
+from imcaxy.store.catalog.base import Claim, Entry, Instance, LogRecord, Trash
+from tests.fakes.faults import Faults
+
+_FIRST = LogRecord(LOG_START.number, LOG_START.request, (), (), "", "", 0.0)
+
+
+@dataclass
+class Rows:
+    """What is kept; share it between FakeCatalogs to imitate several instances."""
+
+    blobs_id: str | None = None
+    log: dict[int, LogRecord] = field(default_factory=lambda: {0: _FIRST})
+    entries: dict[str, Entry] = field(default_factory=dict)
+    claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
+    trash: dict[str, float] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)  # incarnations whose process has ended
+
+    def is_live(self, entry: Entry) -> bool:
+        record = self.log.get(entry.as_of.number)
+        if record is None or record.request != entry.as_of.request:
+            return False
+        later = (record for record in self.log.values() if record.number > entry.as_of.number)
+        return not any(set(record.keys) & set(entry.keys) for record in later)
+
+    def best(self, signature: str) -> Entry | None:
+        live = (e for e in self.entries.values() if e.signature == signature and self.is_live(e))
+        return max(live, key=lambda entry: (entry.as_of.number, entry.blob), default=None)
+
+
+class FakeCatalog:
+    """Catalog; `rows` is what it holds, `faults` its failures, by the operation's name."""
+
+    def __init__(self, rows: Rows | None = None) -> None:
+        self.rows = rows or Rows()
+        self.faults = Faults(CatalogError("The catalog does not answer."))
+        self._closed = False
+
+    async def start(self, blobs_id: str) -> None:
+        await self._meet("start")
+        if self.rows.blobs_id not in (None, blobs_id):
+            raise SettingsError("The catalog was first used with another blob store.")
+        self.rows.blobs_id = blobs_id
+
+    async def head(self) -> LogPosition:
+        await self._meet("head")
+        record = self.rows.log[max(self.rows.log)]
+        return LogPosition(record.number, record.request)
+
+    async def append(self, record: LogRecord) -> bool:
+        await self._meet("append")
+        return self.rows.log.setdefault(record.number, record) is record
+
+    async def records(self, first: int, limit: int) -> Sequence[LogRecord]:
+        await self._meet("records")
+        numbers = sorted(number for number in self.rows.log if number >= first)
+        return [self.rows.log[number] for number in numbers[:limit]]
+
+    async def find(self, signature: str) -> Entry | None:
+        await self._meet("find")
+        return self.rows.best(signature)
+
+    async def insert_entry(self, entry: Entry) -> None:
+        await self._meet("insert_entry")
+        if entry.blob in self.rows.entries:
+            raise CatalogError("A blob's name is used twice.", value=entry.blob)
+        self.rows.entries[entry.blob] = entry
+
+    async def delete_entry(self, blob: str, at: float) -> None:
+        await self._meet("delete_entry")
+        self.rows.trash[blob] = at
+        self.rows.entries.pop(blob, None)
+
+    async def entry_exists(self, blob: str) -> bool:
+        await self._meet("entry_exists")
+        return blob in self.rows.entries
+
+    async def inert_entries(self, limit: int) -> Sequence[Entry]:
+        await self._meet("inert_entries")
+        every = self.rows.entries.values()
+        return [entry for entry in every if self.rows.best(entry.signature) != entry][:limit]
+
+    async def oldest_entries(self, limit: int) -> Sequence[Entry]:
+        await self._meet("oldest_entries")
+        return sorted(self.rows.entries.values(), key=lambda entry: entry.used)[:limit]
+
+    async def kept_bytes(self) -> int:
+        await self._meet("kept_bytes")
+        return sum(entry.sum.length for entry in self.rows.entries.values())
+
+    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
+        await self._meet("touch_entries")
+        for blob in blobs:
+            if blob in self.rows.entries:
+                self.rows.entries[blob] = replace(self.rows.entries[blob], used=used)
+
+    async def claims(self, signature: str) -> Sequence[Claim]:
+        await self._meet("claims")
+        found = [claim for claim in self.rows.claims.values() if claim.signature == signature]
+        return sorted(found, key=lambda claim: -claim.number)
+
+    async def all_claims(self, limit: int) -> Sequence[Claim]:
+        await self._meet("all_claims")
+        return list(self.rows.claims.values())[:limit]
+
+    async def insert_claim(self, claim: Claim) -> bool:
+        await self._meet("insert_claim")
+        return self.rows.claims.setdefault((claim.signature, claim.number), claim) is claim
+
+    async def beat(self, claim: Claim, beat: int) -> None:
+        await self._meet("beat")
+        if (held := self._held(claim)) is not None:
+            self.rows.claims[claim.signature, claim.number] = replace(held, beat=beat)
+
+    async def end_claim(self, claim: Claim, outcome: str) -> None:
+        await self._meet("end_claim")
+        if (held := self._held(claim)) is not None:
+            self.rows.claims[claim.signature, claim.number] = replace(held, outcome=outcome)
+
+    async def delete_claim(self, claim: Claim) -> None:
+        await self._meet("delete_claim")
+        if self._held(claim) is not None:
+            del self.rows.claims[claim.signature, claim.number]
+
+    async def trash(self, before: float, limit: int) -> Sequence[Trash]:
+        await self._meet("trash")
+        found = sorted((at, blob) for blob, at in self.rows.trash.items() if at < before)
+        return [Trash(blob, at) for at, blob in found[:limit]]
+
+    async def bury(self, blob: str, at: float) -> None:
+        await self._meet("bury")
+        self.rows.trash[blob] = at
+
+    async def delete_trash(self, row: Trash) -> None:
+        await self._meet("delete_trash")
+        if self.rows.trash.get(row.blob) == row.at:
+            del self.rows.trash[row.blob]
+
+    async def write_instance(self, instance: Instance) -> None:
+        await self._meet("write_instance")
+        self.rows.instances[instance.incarnation] = instance
+
+    async def instances(self) -> Sequence[Instance]:
+        await self._meet("instances")
+        return list(self.rows.instances.values())
+
+    async def delete_instance(self, incarnation: str) -> None:
+        await self._meet("delete_instance")
+        self.rows.instances.pop(incarnation, None)
+
+    async def is_gone(self, incarnation: str) -> bool:
+        await self._meet("is_gone")
+        return incarnation in self.rows.gone
+
+    async def check(self) -> str:
+        await self._meet("check")
+        return "memory: written and read"
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _held(self, claim: Claim) -> Claim | None:
+        held = self.rows.claims.get((claim.signature, claim.number))
+        return held if held is not None and held.blob == claim.blob else None
+
+    async def _meet(self, operation: str) -> None:
+        await self.faults.meet(operation)
+        if self._closed:
+            raise CatalogError("The catalog is closed.")

@@ -1,0 +1,48 @@
+"""A clock that stands still until a test advances it."""
+
+import asyncio
+
+from imcaxy.clock import Clock
+
+
+class FakeClock(Clock):
+    """Time moves only by `advance`; sleepers wake in the order of their deadlines."""
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+        self.slept = asyncio.Event()
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self._now
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        self._sleepers.append((self._now + seconds, woken))
+        self.slept.set()
+        await woken.wait()
+
+    @property
+    def sleepers(self) -> int:
+        return len(self._sleepers)
+
+    async def advance(self, seconds: float) -> None:
+        """Move on, waking who is due, and let them run until they wait again."""
+        until = self._now + seconds
+        while due := sorted((s for s in self._sleepers if s[0] <= until), key=lambda s: s[0]):
+            deadline, woken = due[0]
+            self._sleepers.remove(due[0])
+            self._now = max(self._now, deadline)
+            woken.set()
+            await settle()
+        self._now = until
+        await settle()
+
+
+async def settle(rounds: int = 50) -> None:
+    """Let every task that can run do so."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)

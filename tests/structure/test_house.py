@@ -1,0 +1,203 @@
+"""The house rules that a machine can hold (docs: the design's picture of the rooms)."""
+
+import ast
+import itertools
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import imcaxy
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "imcaxy"
+UNIT = ROOT / "tests" / "unit"
+
+# A room may import rooms of a lower level, itself, and what LATERAL says.
+LEVELS = {
+    "__main__": 8,
+    "cli": 7,
+    "app": 6,
+    "gallery": 5,
+    "server": 4,
+    "proxy": 3,
+    "jobs": 2,
+    "hub": 1,
+    "store": 1,
+    "processors": 1,
+    "sources": 1,
+    "grammar": 0,
+    "errors": -1,
+    "clock": -2,
+    "tasks": -2,
+    "settings": -1,
+}
+LATERAL = {
+    ("processors", "sources"): "a picture is made from an Original",
+    ("settings", "errors"): "SettingsError",
+}
+READS_SETTINGS = {"app", "cli"}
+IMPURE = frozenset(
+    {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
+    | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}
+    | {"time", "urllib.request", "uvloop"}
+)
+
+# Files with code and without a unit test of their own, and why. An entry that is not needed fails.
+NO_UNIT_TEST = {
+    "__main__.py": "two lines; tests/e2e start the program through it",
+    "app.py": "wires and decides nothing; tests/e2e run it",
+}
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of all that the file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    dotted = (name.split(".") for name in imported(path))
+    found = {parts[1] for parts in dotted if parts[0] == "imcaxy" and len(parts) > 1}
+    return found & LEVELS.keys()
+
+
+def has_code(path: Path) -> bool:
+    """Whether any function has a body beyond a docstring and `...`."""
+    functions = (
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return any(
+        not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        for function in functions
+        for statement in function.body
+    )
+
+
+def tracked() -> list[Path]:
+    """The files that are, or would be, in the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git work tree")
+    names = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return [path for path in names if path.is_file()]
+
+
+def test_rooms_each_folder_has_a_place_in_the_order() -> None:
+    found = {room(path) for path in sources(PACKAGE)} - {"__init__"}
+    assert found - LEVELS.keys() == set(), "a room without a level"
+    assert LEVELS.keys() - found == set(), "LEVELS names a room that is gone"
+
+
+@pytest.mark.parametrize("path", sources(PACKAGE), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    here = room(path)
+    if here == "__init__":
+        assert not rooms_imported(path)
+        return
+    for there in rooms_imported(path) - {here}:
+        if there == "settings":
+            assert here in READS_SETTINGS, f"{path}: only {READS_SETTINGS} read the settings"
+        elif (here, there) not in LATERAL:
+            assert LEVELS[there] < LEVELS[here], f"{path}: {here} must not import {there}"
+
+
+def test_lateral_imports_are_still_needed() -> None:
+    used = {(room(path), there) for path in sources(PACKAGE) for there in rooms_imported(path)}
+    assert LATERAL.keys() <= used
+
+
+@pytest.mark.parametrize("path", sources(PACKAGE / "grammar"), ids=lambda path: path.name)
+def test_grammar_imports_nothing_that_does_io(path: Path) -> None:
+    assert not set(imported(path)) & IMPURE
+
+
+def test_unit_tests_mirror_the_package() -> None:
+    lacking = set()
+    for path in sources(PACKAGE):
+        name = path.relative_to(PACKAGE)
+        if has_code(path) and not (UNIT / name.parent / f"test_{name.name}").is_file():
+            lacking.add(str(name))
+    assert lacking - NO_UNIT_TEST.keys() == set(), "code without a unit test of its own"
+    assert NO_UNIT_TEST.keys() - lacking == set(), "exceptions that are no longer needed"
+
+
+def test_unit_tests_stand_in_the_folder_of_their_subject() -> None:
+    folders = {path.parent.relative_to(UNIT) for path in UNIT.rglob("test_*.py")}
+    assert [str(folder) for folder in folders if not (PACKAGE / folder).is_dir()] == []
+
+
+def test_files_stay_within_500_lines() -> None:
+    folders = ("imcaxy", "tests", "benchmarks", ".ci", "requirements")
+    files = itertools.chain.from_iterable(sources(ROOT / folder) for folder in folders)
+    long = [str(path) for path in files if len(path.read_text().splitlines()) > 500]
+    assert long == []
+
+
+def test_unit_tests_never_sleep() -> None:
+    pattern = re.compile(r"\bsleep\(")
+    asleep = [str(path) for path in sources(UNIT) if pattern.search(path.read_text())]
+    assert asleep == []
+
+
+def test_suppressions_give_a_reason() -> None:
+    bare = re.compile(r"#\s*(noqa(?!: [A-Z0-9, ]+ - )|type: ignore(?!\[[a-z, -]+\]\s+# \w))")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (*sources(PACKAGE), *sources(ROOT / "tests"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if bare.search(line) and path != Path(__file__)
+    ]
+    assert found == []
+
+
+def test_changelog_top_version_is_the_package_version() -> None:
+    top = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert top is not None
+    assert top[1] == project["version"] == imcaxy.__version__
+
+
+def test_tracked_files_name_no_machine() -> None:
+    """An absolute path of somebody's home ties a file to where it was made."""
+    path_of_a_machine = re.compile(rb"(?<![\w.:/$}-])/(?:home|root|Users|work)/[\w.-]+")
+    found = []
+    for path in tracked():
+        text = path.read_bytes()
+        if b"\0" not in text[:8000] and path != Path(__file__) and path_of_a_machine.search(text):
+            found.append(str(path.relative_to(ROOT)))
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["build", "dev", "lock"])
+def test_lock_files_have_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "://" not in text
+    pinned = re.findall(r"^[a-z0-9._-]+==.*(?:\n    --hash=.*)*", text, re.MULTILINE)
+    assert pinned
+    assert [item for item in pinned if "--hash=sha256:" not in item] == []

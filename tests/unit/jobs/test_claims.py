@@ -1,0 +1,252 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from imcaxy.store.kept import Kept
+
+from imcaxy.errors import CatalogError, SourceMissing
+from imcaxy.grammar.variant import LOG_START
+from imcaxy.jobs import outcome as outcomes
+from imcaxy.jobs.claims import LEASE, Claims, Wanted
+from imcaxy.jobs.slots import Abandoned
+from imcaxy.store.catalog.base import Claim, LogRecord
+from imcaxy.tasks import Tasks
+from tests.fakes.catalog import FakeCatalog, Rows
+from tests.fakes.clock import FakeClock, settle
+
+
+class Instances:
+    """Several instances that share one catalog and one clock."""
+
+    def __init__(self) -> None:
+        self.rows, self.clock, self.tasks = Rows(), FakeClock(), Tasks()
+        self.kept: Kept | None = None
+        self.nobody = False
+
+    def claims(self, name: str) -> Claims:
+        catalog = FakeCatalog(self.rows)
+        return Claims(catalog, name, self.clock, self.tasks, jitter=lambda: 0.5)
+
+    def wanted(self, blob: str = "blob") -> Wanted:
+        async def look_up() -> Kept | None:
+            return self.kept
+
+        return Wanted("sig", ("key",), LOG_START, blob, look_up, lambda: self.nobody)
+
+    async def taken(self, name: str, blob: str = "blob") -> Claim:
+        claim = await self.claims(name).take(self.wanted(blob))
+        assert isinstance(claim, Claim)
+        return claim
+
+
+def kept() -> Kept:
+    return object.__new__(Kept)
+
+
+async def test_first_claim_is_number_one_and_names_its_blob() -> None:
+    claim = await Instances().taken("a", "name")
+    assert (claim.number, claim.by, claim.blob, claim.keys) == (1, "a", "name", ("key",))
+
+
+async def test_second_instance_waits_and_gets_the_entry_of_the_first() -> None:
+    world = Instances()
+    claim = await world.taken("a")
+    second = asyncio.gather(world.claims("b").take(world.wanted()))
+    await settle()
+    assert not second.done()
+    world.kept = kept()
+    await world.claims("a").end(claim, outcomes.KEPT)
+    await world.clock.advance(1)
+    assert (await second)[0] is world.kept
+
+
+async def test_waiter_shares_the_failure_of_the_owner() -> None:
+    world = Instances()
+    claim = await world.taken("a")
+    second = asyncio.gather(world.claims("b").take(world.wanted()), return_exceptions=True)
+    await settle()
+    await world.claims("a").end(claim, outcomes.failed(SourceMissing("gone"), 0.0))
+    await world.clock.advance(1)
+    assert isinstance((await second)[0], SourceMissing)
+
+
+async def test_newcomer_gets_a_fresh_failure_and_retries_an_old_one() -> None:
+    world = Instances()
+    claim = await world.taken("a")
+    until = world.clock.now() + 10
+    await world.claims("a").end(claim, outcomes.failed(SourceMissing("gone"), until))
+    with pytest.raises(SourceMissing):
+        await world.taken("b")
+    await world.clock.advance(10.1)
+    assert (await world.taken("b")).number == 2
+
+
+async def test_dropped_job_is_taken_over_by_the_waiter() -> None:
+    world = Instances()
+    claim = await world.taken("a")
+    second = asyncio.gather(world.taken("b", "other"))
+    await settle()
+    await world.claims("a").end(claim, outcomes.DROPPED)
+    await world.clock.advance(1)
+    assert (await second)[0].number == 2
+
+
+async def test_owner_that_left_is_taken_over_at_once() -> None:
+    world = Instances()
+    await world.taken("a")
+    world.rows.gone.add("a")
+    assert (await world.taken("b")).number == 2
+    assert world.clock.sleepers == 0
+
+
+async def test_owner_that_dies_while_others_wait_is_taken_over_by_one() -> None:
+    world = Instances()
+    first = await world.taken("a")
+    waiters = [asyncio.gather(world.taken(name)) for name in "bcd"]
+    await settle()
+    world.rows.gone.add("a")
+    await world.clock.advance(1)
+    done = [(await waiter)[0] for waiter in waiters if waiter.done()]
+    assert [claim.number for claim in done] == [2]
+    assert first.number == 1
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+
+
+async def test_silent_owner_is_taken_over_after_the_lease_and_not_before() -> None:
+    world = Instances()
+    await world.taken("a")
+    second = asyncio.gather(world.taken("b"))
+    await settle()
+    await world.clock.advance(LEASE - 0.5)
+    assert not second.done()
+    await world.clock.advance(1.0)
+    assert (await second)[0].number == 2
+
+
+async def test_beating_owner_is_waited_for_however_long() -> None:
+    world = Instances()
+    owner = world.claims("a")
+    claim = await world.taken("a")
+    async with owner.held(claim):
+        second = asyncio.gather(world.taken("b"))
+        await settle()
+        for _ in range(20):
+            await world.clock.advance(1.0)
+        assert not second.done()
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+    await settle()
+    assert len(world.tasks) == 0
+
+
+async def test_beat_survives_a_catalog_that_fails() -> None:
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    owner = Claims(catalog, "a", world.clock, world.tasks)
+    claim = await world.taken("a")
+    catalog.faults.fail("beat")
+    async with owner.held(claim):
+        await settle()
+        await world.clock.advance(2.0)
+        catalog.faults.heal()
+        await world.clock.advance(1.0)
+        assert world.rows.claims["sig", 1].beat == 3
+    await settle()
+
+
+async def test_claim_of_an_invalidated_source_is_taken_over() -> None:
+    world = Instances()
+    await world.taken("a")
+    second = asyncio.gather(world.taken("b"))
+    await settle()
+    world.rows.log[1] = LogRecord(1, "purge", ("key",), (), "", "", 0.0)
+    await world.clock.advance(1.0)
+    assert (await second)[0].number == 2
+
+
+async def test_claim_is_not_taken_over_for_another_sources_invalidation() -> None:
+    world = Instances()
+    await world.taken("a")
+    second = asyncio.gather(world.taken("b"))
+    await settle()
+    world.rows.log[1] = LogRecord(1, "purge", ("other",), (), "", "", 0.0)
+    await world.clock.advance(1.0)
+    assert not second.done()
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+
+
+async def test_waiter_that_nobody_waits_for_gives_up() -> None:
+    world = Instances()
+    await world.taken("a")
+    second = asyncio.gather(world.taken("b"), return_exceptions=True)
+    await settle()
+    world.nobody = True
+    await world.clock.advance(1.0)
+    assert isinstance((await second)[0], Abandoned)
+
+
+async def test_winner_looks_up_again_before_it_works() -> None:
+    world = Instances()
+    world.kept = kept()
+    assert await world.claims("a").take(world.wanted()) is world.kept
+    held = world.rows.claims["sig", 1]
+    assert held.outcome is not None
+    assert outcomes.parse(held.outcome).kept
+
+
+async def test_winner_yields_to_a_live_claim_with_a_higher_number() -> None:
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    insert = catalog.insert_claim
+
+    async def overtaken(claim: Claim) -> bool:
+        won = await insert(claim)
+        if claim.number == 1:
+            world.rows.claims["sig", 2] = replace(claim, number=2, by="c")
+        return won
+
+    catalog.insert_claim = overtaken  # type: ignore[method-assign]  # forces the bad schedule
+    first = Claims(catalog, "a", world.clock, world.tasks)
+    waiting = asyncio.gather(first.take(world.wanted()))
+    await settle()
+    assert not waiting.done()
+    assert world.rows.claims["sig", 1].outcome is not None
+    world.rows.gone.add("c")
+    await world.clock.advance(1.0)
+    claim = (await waiting)[0]
+    assert isinstance(claim, Claim)
+    assert claim.number == 3
+
+
+async def test_row_swept_away_while_waiting_starts_anew() -> None:
+    world = Instances()
+    await world.taken("a")
+    second = asyncio.gather(world.taken("b"))
+    await settle()
+    world.rows.claims.clear()
+    await world.clock.advance(1.0)
+    assert (await second)[0].by == "b"
+
+
+@pytest.mark.parametrize("operation", ["claims", "insert_claim", "is_gone"])
+async def test_catalog_that_fails_is_told_to_the_job(operation: str) -> None:
+    world = Instances()
+    await world.taken("a")
+    catalog = FakeCatalog(world.rows)
+    catalog.faults.fail(operation)
+    world.rows.gone.update({"a"} if operation == "insert_claim" else ())
+    with pytest.raises(CatalogError):
+        await Claims(catalog, "b", world.clock, world.tasks).take(world.wanted())
+
+
+async def test_outcome_that_cannot_be_written_is_no_error() -> None:
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    claim = await world.taken("a")
+    catalog.faults.fail("end_claim")
+    await Claims(catalog, "a", world.clock, world.tasks).end(claim, outcomes.KEPT)
+
+

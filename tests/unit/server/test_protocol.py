@@ -1,0 +1,150 @@
+import json
+import logging
+from typing import Any, Never
+
+import pytest
+from aiohttp.web_protocol import RequestHandler
+
+from imcaxy.server.listening import Patience
+from imcaxy.server.protocol import Protocol
+from tests.fakes.house import House, Open
+from tests.fakes.proxy import kept
+from tests.fakes.wire import until
+
+OK = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_names_that_we_use_inside_aiohttp_are_still_there() -> None:
+    slots = set(RequestHandler.__slots__)
+    assert slots >= {"_waiter", "_messages", "_keepalive_handle"}
+    assert callable(RequestHandler._process_keepalive)
+    assert Protocol.handle_error is not RequestHandler.handle_error
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "kind"),
+    [
+        ("rubbish\r\n\r\n", 400, "malformed-request"),
+        ("GET / HTTP/9.9\r\n\r\n", 400, "malformed-request"),
+        ("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed-request"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n", 400, "malformed-request"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: b\x00\r\n\r\n", 400, "malformed-request"),
+        ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, "malformed-request"),
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "malformed-request",
+        ),
+        (f"GET /{'a' * 70_000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "target-too-long"),
+        (f"GET / HTTP/1.1\r\nHost: x\r\nA: {'b' * 40_000}\r\n\r\n", 431, "fields-too-large"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+async def test_malformed_request_gets_a_short_problem_and_the_end(
+    house: House, raw: Any, status: Any, kind: Any
+) -> None:
+    wire = await house.wire()
+    await wire.send(raw)
+    reply = await wire.reply()
+    assert (reply.status, reply.headers["connection"], reply.whole) == (status, "close", True)
+    assert json.loads(reply.body)["type"] == f"/problems/{kind}"
+    assert await wire.closed()
+    assert house.log[-1]["status"] == status
+
+
+async def test_malformed_request_answer_survives_a_client_that_goes_on_sending(
+    house: House,
+) -> None:
+    wire = await house.wire()
+    await wire.send(b"rubbish\r\n\r\n" + bytes(3_000_000))
+    assert (await wire.reply()).status == 400
+
+
+async def test_target_of_64_kib_is_accepted(house: House) -> None:
+    house.proxy.put("resize", kept(b"x"))
+    target = "/imaginary/resize?url=" + "a" * 65_000
+    assert (await (await house.wire()).get(target)).status == 200
+
+
+async def test_head_that_does_not_end_is_408_however_it_drips(serving: Open) -> None:
+    async with serving(patience=Patience(head=0.2)) as house:
+        wire = await house.wire()
+        await wire.send("GET / HT")
+        await until(lambda: len(house.open) == 1)
+        await wire.send("TP/1.1\r\nX: ")
+        raw = await wire.raw()
+        assert raw.startswith(b"HTTP/1.1 408 ")
+        assert b"\r\nConnection: close\r\n" in raw
+
+
+async def test_head_deadline_starts_anew_with_each_request(serving: Open) -> None:
+    async with serving(patience=Patience(head=0.3)) as house:
+        wire = await house.wire()
+        for _ in range(3):
+            await wire.send(OK[:10])
+            await wire.send("")
+            await wire.send(OK[10:])
+            assert (await wire.reply()).status == 200
+        await wire.send("\r\n")  # an empty line is no request: RFC 9112 §2.2
+        assert (await wire.get("/healthz")).status == 200
+
+
+async def test_idle_connection_is_closed_after_keepalive(serving: Open) -> None:
+    async with serving(patience=Patience(keepalive=0.1)) as house:
+        wire = await house.wire()
+        assert (await wire.get("/healthz")).status == 200
+        assert await wire.closed()
+        assert house.listener.connections == 0
+
+
+async def test_head_begun_before_keepalive_ends_is_answered(serving: Open) -> None:
+    async with serving(patience=Patience(keepalive=0.2, head=5)) as house:
+        wire = await house.wire()
+        assert (await wire.get("/healthz")).status == 200
+        await wire.send(OK[:10])
+        (protocol,) = house.open
+        await until(lambda: protocol._head_timer is not None)
+        await until(lambda: protocol._keepalive_handle is None)  # it has fired
+        await wire.send(OK[10:])
+        assert (await wire.reply()).status == 200
+        assert await wire.closed()  # and the next keep-alive counts again
+
+
+async def test_upgrade_is_declined_and_the_connection_goes_on(house: House) -> None:
+    wire = await house.wire()
+    fields = ("Connection: Upgrade", "Upgrade: websocket")
+    assert (await wire.get("/healthz", *fields)).status == 200
+    assert (await wire.get("/healthz")).status == 200
+
+
+async def test_body_that_no_handler_reads_does_not_reach_the_next_request(house: House) -> None:
+    wire = await house.wire()
+    await wire.send("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n")
+    await wire.send("GET /evil HTTP/1.1\r\n")
+    assert (await wire.reply()).status == 200
+    assert (await wire.get("/healthz")).status == 200
+    assert len(house.lines) == 2
+
+
+async def test_body_that_never_comes_ends_the_connection(serving: Open) -> None:
+    async with serving(patience=Patience(body=0.05)) as house:
+        wire = await house.wire()
+        await wire.send("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n")
+        assert (await wire.reply()).status == 200
+        assert await wire.closed()
+
+
+async def test_error_outside_every_handler_is_logged_and_500(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(request: object) -> Never:
+        raise ZeroDivisionError
+
+    server = house.listener._server
+    assert server is not None
+    server.request_handler = broken
+    with caplog.at_level(logging.ERROR):
+        wire = await house.wire()
+        reply = await wire.get("/healthz")
+    assert (reply.status, reply.headers["connection"]) == (500, "close")
+    assert "ZeroDivisionError" in caplog.text

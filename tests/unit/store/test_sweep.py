@@ -1,0 +1,222 @@
+from dataclasses import replace
+
+import pytest
+
+from imcaxy.errors import CatalogError
+from imcaxy.grammar.variant import LogPosition
+from imcaxy.store.sweep import SIGNATURE, Limits, Sweep
+from tests.fakes.blobs import FakeBlobs
+from tests.fakes.catalog import FakeCatalog, Rows
+from tests.fakes.clock import FakeClock
+from tests.fakes.rows import a_claim, a_record, an_entry, an_instance, chunks_of
+
+LIMITS = Limits(disk_limit=1000, longest_response=300.0, lease=5.0, outcome_life=60.0)
+
+
+class World:
+    def __init__(self) -> None:
+        self.rows = Rows()
+        self.catalog = FakeCatalog(self.rows)
+        self.blobs = FakeBlobs()
+        self.clock = FakeClock()
+        self.sweep = self.another("sweeper")
+
+    def another(self, incarnation: str) -> Sweep:
+        catalog = FakeCatalog(self.rows)
+        return Sweep(catalog, self.blobs, self.clock, incarnation, LIMITS)
+
+    async def blob(self, name: str, body: bytes = b"picture") -> None:
+        await self.blobs.put(name, chunks_of(body))
+
+    async def pass_by(self, seconds: float, step: float = 60.0) -> None:
+        while seconds > 0:
+            await self.clock.advance(min(step, seconds))
+            await self.sweep.sweep_once()
+            seconds -= step
+
+
+async def test_trash_is_deleted_after_the_longest_response() -> None:
+    world = World()
+    await world.blob("blob-1")
+    await world.catalog.bury("blob-1", world.clock.wall())
+    await world.clock.advance(300.0)
+    await world.sweep.sweep_once()
+    assert "blob-1" in world.blobs.held
+    await world.clock.advance(1.0)
+    assert (await world.sweep.sweep_once()).blobs == 1
+    assert world.blobs.held == {}
+    assert world.rows.trash == {}
+
+
+async def test_trash_that_an_entry_names_keeps_its_blob_and_row() -> None:
+    world = World()
+    await world.blob("blob-1")
+    await world.catalog.insert_entry(an_entry())
+    await world.catalog.bury("blob-1", 0.0)
+    assert (await world.sweep.sweep_once()).blobs == 0
+    assert "blob-1" in world.blobs.held
+    assert "blob-1" in world.rows.trash
+
+
+class Renewing(FakeCatalog):
+    """Another instance removes the entry, renewing its trash row, just before it is looked for."""
+
+    async def entry_exists(self, blob: str) -> bool:
+        await self.delete_entry(blob, 1_800_000_000.0)
+        return await super().entry_exists(blob)
+
+
+async def test_trash_renewed_while_it_is_judged_keeps_its_blob() -> None:
+    world = World()
+    catalog = Renewing(world.rows)
+    await world.blob("blob-1")
+    await catalog.insert_entry(an_entry())
+    await catalog.bury("blob-1", 0.0)
+    sweep = Sweep(catalog, world.blobs, world.clock, "sweeper", LIMITS)
+    assert (await sweep.sweep_once()).blobs == 0
+    assert "blob-1" in world.blobs.held
+
+
+async def test_dead_owners_blob_goes_through_the_trash() -> None:
+    world = World()
+    await world.blob("blob-1")
+    await world.catalog.insert_claim(a_claim(1))
+    world.rows.gone.add("incarnation-1")
+    await world.sweep.sweep_once()
+    assert len(world.rows.claims) == 2
+    await world.pass_by(120.0)
+    assert [claim.signature for claim in world.rows.claims.values()] == [SIGNATURE]
+    assert set(world.rows.trash) == {"blob-1"}
+    await world.pass_by(360.0)
+    assert (world.blobs.held, world.rows.trash) == ({}, {})
+
+
+async def test_running_claim_is_left_alone() -> None:
+    world = World()
+    await world.blob("blob-1")
+    claim = a_claim(1)
+    await world.catalog.insert_claim(claim)
+    for beat in range(1, 200):
+        await world.catalog.beat(claim, beat)
+        await world.clock.advance(4.0)
+        await world.sweep.sweep_once()
+    assert ("signature", 1) in world.rows.claims
+    assert "blob-1" in world.blobs.held
+
+
+async def test_claim_whose_beat_stands_still_is_dead() -> None:
+    world = World()
+    await world.catalog.insert_claim(a_claim(1))
+    await world.sweep.sweep_once()
+    await world.pass_by(120.0)
+    assert ("signature", 1) not in world.rows.claims
+    assert set(world.rows.trash) == {"blob-1"}
+
+
+async def test_finished_claim_leaves_the_blob_that_an_entry_names() -> None:
+    world = World()
+    await world.blob("blob-1")
+    await world.catalog.insert_entry(an_entry())
+    await world.catalog.insert_claim(replace(a_claim(1), outcome="{}"))
+    await world.pass_by(600.0)
+    assert ("signature", 1) not in world.rows.claims
+    assert "blob-1" in world.blobs.held
+    assert world.rows.trash == {}
+
+
+async def test_last_finished_claim_stays_while_its_outcome_is_useful() -> None:
+    world = World()
+    for number in (1, 2):
+        await world.catalog.insert_claim(replace(a_claim(number), outcome="{}"))
+    await world.sweep.sweep_once()
+    assert [claim.number for claim in await world.catalog.claims("signature")] == [2]
+    await world.clock.advance(59.0)
+    await world.sweep.sweep_once()
+    assert [claim.number for claim in await world.catalog.claims("signature")] == [2]
+    await world.clock.advance(1.0)
+    await world.sweep.sweep_once()
+    assert not await world.catalog.claims("signature")
+
+
+async def test_inert_entries_are_buried() -> None:
+    world = World()
+    await world.catalog.insert_entry(an_entry())
+    await world.catalog.append(a_record(1, "file"))
+    await world.catalog.insert_entry(
+        an_entry("blob-2", signature="other", as_of=LogPosition(1, "r1"))
+    )
+    assert (await world.sweep.sweep_once()).inert == 1
+    assert set(world.rows.entries) == {"blob-2"}
+    assert set(world.rows.trash) == {"blob-1"}
+
+
+async def test_least_recently_used_entries_go_until_the_rest_fits() -> None:
+    world = World()
+    for number in range(5):
+        name = f"blob-{number}"
+        entry = an_entry(name, bytes(300), signature=name, used=float(10 - number))
+        await world.catalog.insert_entry(entry)
+    assert (await world.sweep.sweep_once()).evicted == 2
+    assert set(world.rows.entries) == {"blob-0", "blob-1", "blob-2"}
+
+
+async def test_gone_and_left_instances_are_removed_but_not_the_sweepers_own() -> None:
+    world = World()
+    world.rows.gone |= {"gone", "sweeper"}
+    for instance in (
+        an_instance("gone"),
+        an_instance("left", left=True),
+        an_instance("running"),
+        an_instance("sweeper"),
+    ):
+        await world.catalog.write_instance(instance)
+    assert (await world.sweep.sweep_once()).instances == 2
+    assert set(world.rows.instances) == {"running", "sweeper"}
+
+
+async def test_one_instance_sweeps_at_a_time() -> None:
+    world = World()
+    world.blobs.faults.hang("delete")
+    await world.catalog.bury("blob-1", 0.0)
+    turn = a_claim(1, signature=SIGNATURE, by="another", blob="")
+    await world.catalog.insert_claim(turn)
+    assert not (await world.sweep.sweep_once()).ran
+    await world.catalog.end_claim(turn, "swept")
+    world.blobs.faults.heal()
+    assert (await world.sweep.sweep_once()).ran
+
+
+async def test_sweeper_that_died_is_replaced() -> None:
+    world = World()
+    await world.catalog.insert_claim(a_claim(4, signature=SIGNATURE, by="another", blob=""))
+    world.rows.gone.add("another")
+    assert (await world.sweep.sweep_once()).ran
+    assert [claim.number for claim in await world.catalog.claims(SIGNATURE)] == [5]
+
+
+async def test_number_of_the_sweeps_claim_never_goes_back() -> None:
+    world = World()
+    for _ in range(3):
+        await world.clock.advance(1000.0)
+        await world.sweep.sweep_once()
+    assert [claim.number for claim in await world.catalog.claims(SIGNATURE)] == [3]
+
+
+async def test_failed_sweep_gives_its_turn_back() -> None:
+    world = World()
+    catalog = FakeCatalog(world.rows)
+    catalog.faults.fail("kept_bytes")
+    sweep = Sweep(catalog, world.blobs, world.clock, "sweeper", LIMITS)
+    with pytest.raises(CatalogError):
+        await sweep.sweep_once()
+    assert (await world.another("another").sweep_once()).ran
+
+
+async def test_dead_writers_files_are_counted() -> None:
+    world = World()
+
+    async def remove() -> int:
+        return 3
+
+    sweep = Sweep(world.catalog, world.blobs, world.clock, "sweeper", LIMITS, remove)
+    assert (await sweep.sweep_once()).unfinished == 3

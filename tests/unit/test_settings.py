@@ -1,0 +1,192 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imcaxy.errors import SettingsError
+from imcaxy.settings import MIB, Settings, environment, load, shown, variable, written
+from imcaxy.sources.resolving import parse_nameserver
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("IMCAXY_"):
+            monkeypatch.delenv(name)
+
+
+def mistakes(**flags: object) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(**flags)
+    return caught.value.detail.splitlines()
+
+
+def test_load_nothing_set_gives_the_defaults() -> None:
+    settings = load()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8080, 1)
+    assert settings.source_dir is None
+    assert settings.memory_limit == 256 * MIB
+
+
+def test_load_flag_wins_over_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_PORT", "81")
+    assert load(port="82", host=None).port == 82
+
+
+def test_load_reports_every_mistake_with_name_value_and_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IMCAXY_PORT", "99999")
+    monkeypatch.setenv("IMCAXY_MAX_AGE", "soon")
+    monkeypatch.setenv("IMCAXY_FALLBACK", "maybe")
+    monkeypatch.setenv("IMCAXY_PROT", "1")
+    found = mistakes(workers="65")
+    assert found == [
+        "IMCAXY_PROT: there is no such setting; did you mean IMCAXY_PORT?",
+        "IMCAXY_PORT=99999: must be less than or equal to 65535. "
+        "TCP port to listen on; 0 lets the system choose.",
+        "--workers 65: must be less than or equal to 64. "
+        "Server processes that share the port and the limits.",
+        "IMCAXY_MAX_AGE=soon: must be a valid integer, unable to parse string as an integer. "
+        "Seconds that browsers keep a picture (max-age).",
+        "IMCAXY_FALLBACK=maybe: must be 'none' or 'source'. "
+        "What an <img> gets when its picture cannot be made: an error, or the source.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["IMCAXY_FOO", "imcaxy_foo", "IMCAXY_"])
+def test_load_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert mistakes() == [f"{name}: there is no such setting"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("PORT", "-1", "greater than or equal to 0"),
+        ("PORT", "80.5", "valid integer"),
+        ("MEMORY_LIMIT", "1000", "greater than or equal to 1048576"),
+        ("MEMORY_LIMIT", "-5GiB", "could not parse"),
+        ("MEMORY_LIMIT", "much", "could not parse"),
+        ("FETCH_TIMEOUT", "0", "greater than 0"),
+        ("FETCH_TIMEOUT", "inf", "less than or equal to 3600"),
+        ("FETCH_TIMEOUT", "nan", "less than or equal to 3600"),
+        ("DEV", "perhaps", "valid boolean"),
+        ("ALLOWED_NETWORKS", "10.0.0.1/8", "host bits set"),
+        ("ALLOWED_NETWORKS", "example.com", "does not appear to be"),
+        ("ALLOWED_DOMAINS", "https://example.com", "leave scheme and path out"),
+        ("ALLOWED_DOMAINS", "", "write * for every host"),
+        ("ALLOWED_DOMAINS", " , ", "write * for every host"),
+        ("ALLOWED_ORIGINS", "", "write * for every host"),
+        ("NAMESERVERS", "dns.example.com", "does not appear to be"),
+        ("NAMESERVERS", "127.0.0.1:0", "a port outside 1 to 65535"),
+        ("AUTO_FORMATS", "webp,gif", "'gif' is not one of avif, webp, jpeg, png"),
+        ("IMAGINARY_SERVICE_URL", "ftp://host", "not an http or https address"),
+        ("IMAGINARY_SERVICE_URL", "http://host/?key=1", "not an http or https address"),
+    ],
+)
+def test_load_value_out_of_range_is_one_mistake(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"IMCAXY_{name}", value)
+    (found,) = mistakes()
+    assert found.startswith(f"IMCAXY_{name}")
+    assert value in found
+    assert reason in found
+
+
+def test_load_source_dir_that_is_absent_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IMCAXY_SOURCE_DIR", str(tmp_path / "absent"))
+    assert "there is no such directory" in mistakes()[0]
+
+
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [("STREAM_LIMIT", "MAX_VARIANT_BYTES"), ("DOWNLOAD_LIMIT", "MAX_SOURCE_BYTES")],
+)
+def test_load_limit_below_its_largest_item_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, whole: str, part: str
+) -> None:
+    monkeypatch.setenv(f"IMCAXY_{whole}", "16MiB")
+    (found,) = mistakes()
+    assert found.startswith(f"IMCAXY_{part}=")
+    assert f"larger than IMCAXY_{whole} (16MiB)" in found
+
+
+def test_load_password_in_an_address_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_IMAGINARY_SERVICE_URL", "http://user:hunter2@host")
+    (found,) = mistakes()
+    assert "hunter2" not in found
+    assert "http://***@host" in found
+
+
+def test_load_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "SOURCE_DIR", "SHARED_MAX_AGE", "NAMESERVERS"):
+        monkeypatch.setenv(f"IMCAXY_{name}", "")
+    assert load() == Settings()
+
+
+def test_lists_are_split_trimmed_and_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_ALLOWED_DOMAINS", " Example.com, *.B.org ,")
+    assert load().allowed_domains == ("example.com", "*.b.org")
+
+
+def test_imaginary_service_url_without_scheme_is_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_IMAGINARY_SERVICE_URL", "imaginary:9000/")
+    assert load().imaginary_service_url == "http://imaginary:9000"
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]", "[::1]:5353"])
+def test_nameserver_accepted_here_can_be_used(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("IMCAXY_NAMESERVERS", text)
+    (found,) = load().nameservers
+    parse_nameserver(found)
+
+
+def test_running_zero_processes_is_one_per_core() -> None:
+    assert load().running == os.cpu_count()
+
+
+def test_running_is_the_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_PROCESSES", "3")
+    assert load().running == 3
+
+
+def test_instance_has_a_name() -> None:
+    assert load().instance
+
+
+def test_shown_tells_where_each_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_MAX_AGE", "60")
+    monkeypatch.setenv("IMCAXY_PORT", "81")
+    rows = {row.variable: row for row in shown(load(port="82"), port="82")}
+    assert rows["IMCAXY_MAX_AGE"][1:] == ("60", "environment")
+    assert rows["IMCAXY_PORT"][1:] == ("82", "flag")
+    assert rows["IMCAXY_HOST"][1:] == ("127.0.0.1", "default")
+    assert rows.keys() == {variable(name) for name in Settings.model_fields}
+
+
+def test_environment_carries_flags_to_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_MAX_AGE", "60")
+    handed = environment(dev=True, workers="2", port=None)
+    assert handed["IMCAXY_DEV"] == "true"
+    assert handed["IMCAXY_WORKERS"] == "2"
+    assert handed["IMCAXY_MAX_AGE"] == "60"
+    assert "IMCAXY_PORT" not in handed
+
+
+@given(st.integers(MIB, 2**50))
+def test_written_size_is_read_back_as_it_was(size: int) -> None:
+    settings = Settings(memory_limit=str(size))  # type: ignore[arg-type]  # as the environment would
+    again = Settings(memory_limit=written(settings.memory_limit))  # type: ignore[arg-type]  # same
+    assert again.memory_limit == size
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_written_default_is_read_back_as_it_was(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(variable(name), written(getattr(Settings(), name)))
+    assert load() == Settings()
