@@ -9,12 +9,13 @@ PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11;
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
-CODE := imcaxy tests benchmarks requirements .ci
+CODE := imcaxy tests requirements .ci $(if $(wildcard benchmarks/*.py),benchmarks)
 
 # pyvips is published as source. Where a distribution's libvips headers are installed it would compile
 # itself against that library and leave the one of pyvips-binary unused: with these two pkg-config finds
-# none. `imcaxy check` prints the libvips version that is really in use.
-NO_SYSTEM_LIBVIPS := PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=/nonexistent
+# none, and without pip's cache it takes no build of another day. `imcaxy check` prints the libvips version
+# that is really in use.
+NO_SYSTEM_LIBVIPS := PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=/nonexistent PIP_NO_CACHE_DIR=1
 
 .PHONY: help
 help: ## print this list
@@ -49,7 +50,7 @@ fix: $(READY) ## format, and correct what the linter can correct
 
 .PHONY: bench
 bench: $(READY) ## measure start, memory and speed
-	@for it in benchmarks/[a-z]*.py; do echo "== $$it"; $(PY) $$it || exit 1; done
+	@for it in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$it"; $(PY) $$it || exit 1; done
 
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt

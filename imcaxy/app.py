@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import uuid
@@ -46,6 +47,7 @@ from imcaxy.store.store import Store
 from imcaxy.store.sweep import Limits, Sweep
 from imcaxy.tasks import Tasks
 
+FILES = 65_536  # open files that a server process asks for
 SWEEP_EVERY = 60.0  # seconds between two sweeps
 LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its entry is gone
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
@@ -230,7 +232,7 @@ class Server:
             self._clock,
             self._incarnation,
             limits,
-            self._blobs.tidy,
+            self._blobs.remove_unfinished,
         )
         while not self._stopping.is_set():
             try:
@@ -249,6 +251,7 @@ async def serve(
     A worker tells its parent that it is ready by a byte to `ready_fd`.
     """
     _log_to(2)
+    _allow_many_files()
     server = Server(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -322,6 +325,14 @@ def _readers(settings: Settings) -> dict[str, SourceReader]:
             timeout=settings.fetch_timeout,
         ),
     }
+
+
+def _allow_many_files() -> None:
+    """Take as many open files as the system grants: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_to(descriptor: int) -> None:

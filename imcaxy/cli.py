@@ -119,7 +119,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 def _listen(settings: "Settings") -> "list[socket.socket]":
-    """Listening sockets, one per worker, told about in one line; ImcaxyError when they cannot be had."""
+    """A listening socket per worker, told about in one line; ImcaxyError when none can be had."""
     from imcaxy.server.workers import listening_sockets
 
     try:

@@ -15,7 +15,7 @@ from imcaxy.errors import SettingsError
 
 PREFIX = "IMCAXY_"
 MIB = 1024 * 1024
-FORMATS = ("avif", "webp", "jpeg", "png")
+FORMATS = ("avif", "webp", "png")  # jpeg is not one: it would flatten pictures with alpha
 LISTS = ("allowed_domains", "allowed_origins", "allowed_networks", "nameservers", "auto_formats")
 NEVER_EMPTY = ("allowed_domains", "allowed_origins")  # an empty list must not come to mean "all"
 
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     )
 
     auto_formats: Names = Field(
-        ("webp",), description="Formats for `type=auto`, best first: avif, webp, jpeg, png."
+        ("webp",), description="Formats for `type=auto`, best first: avif, webp, png."
     )
     save_data_quality_step: int = Field(
         0,
@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     )
     fallback: Literal["none", "source"] = Field(
         "none",
-        description="What an <img> gets when its picture cannot be made: an error, or the source.",
+        description="What an `<img>` gets when no picture can be made: an error, or the source.",
     )
 
     @field_validator(*LISTS, mode="before")
@@ -333,12 +333,12 @@ def _nameserver(text: str) -> None:
 
 
 def _strangers() -> list[str]:
-    known = {variable(name) for name in Settings.model_fields}
+    known = [name.upper() for name in Settings.model_fields]
     mistakes = []
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+        if name.upper().startswith(PREFIX) and name.upper().removeprefix(PREFIX) not in known:
+            meant = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
+            hint = f"; did you mean {PREFIX}{meant[0]}?" if meant else ""
             mistakes.append(f"{name}: there is no such setting{hint}")
     return mistakes
 

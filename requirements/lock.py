@@ -5,7 +5,6 @@ The files name versions and hashes of every published file (so of every platform
 
 import os
 import subprocess
-import sys
 import tempfile
 import venv
 from pathlib import Path
@@ -44,4 +43,4 @@ def _run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,5 +1,7 @@
 const LANES = 4; // fewer than a browser's six connections, so that no request waits inside the browser
 
+const ACCEPT = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"; // as an <img> asks
+
 const cards = [...document.querySelectorAll("figure[data-picture]")];
 const button = document.querySelector("#again");
 const totals = document.querySelector("#totals");
@@ -19,14 +21,17 @@ function show(card, name, text, header, facts) {
   badge.className = `badge ${name}`;
   badge.textContent = text;
   card.querySelector(".status").textContent = header;
-  card.querySelector(".facts").textContent = facts.join("  ");
+  card.querySelector(".facts").textContent = facts.join("\n");
 }
 
 async function picture(card, body) {
   const image = card.querySelector("img");
   const before = image.src;
-  image.src = URL.createObjectURL(body);
-  await image.decode();
+  await new Promise((resolve, reject) => {
+    image.onload = resolve;
+    image.onerror = () => reject(new Error("the browser cannot show this picture"));
+    image.src = URL.createObjectURL(body);
+  });
   if (before) URL.revokeObjectURL(before);
   return `${image.naturalWidth} × ${image.naturalHeight}`;
 }
@@ -34,13 +39,16 @@ async function picture(card, body) {
 async function load(card) {
   const began = performance.now();
   try {
-    const answer = await fetch(card.dataset.picture, { cache: "no-store" });
+    const answer = await fetch(card.dataset.picture, { cache: "no-store", headers: { Accept: ACCEPT } });
     const body = await answer.blob();
     const took = performance.now() - began;
     const header = answer.headers.get("Cache-Status") ?? "";
     const [name, text] = kind(answer.status, header);
-    const facts = [answer.headers.get("Content-Type"), size(body.size), `${took.toFixed(0)} ms`];
-    if (answer.ok) facts.splice(1, 0, await picture(card, body));
+    const made = answer.ok ? [await picture(card, body)] : [];
+    const facts = [
+      [...made, answer.headers.get("Content-Type")].join(" · "),
+      [size(body.size), `${took.toFixed(0)} ms`].join(" · "),
+    ];
     show(card, name, text, header ? `Cache-Status: ${header}` : await words(body), facts);
     return { name, bytes: body.size };
   } catch (error) {

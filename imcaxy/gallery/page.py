@@ -25,12 +25,10 @@ class Recipe:
 
 FIRST = Recipe("resize, type=auto", "", "resize", "width=480&type=auto")
 OTHERS = (
-    Recipe(
-        "crop to a square, webp", "cropped to a square", "crop", "width=320&height=320&type=webp"
-    ),
+    Recipe("crop, webp", "cropped to a square", "crop", "width=320&height=320&type=webp"),
     Recipe("fit, avif", "", "fit", "width=400&height=300&type=avif&quality=60"),
     Recipe("thumbnail, jpeg", "as a thumbnail", "thumbnail", "width=160&type=jpeg"),
-    Recipe("rotate by 90°, webp", "turned clockwise", "rotate", "rotate=90&height=360&type=webp"),
+    Recipe("rotate 90°, webp", "turned clockwise", "rotate", "rotate=90&height=360&type=webp"),
     Recipe("mirror, jpeg", "mirrored", "flip", "width=360&type=jpeg&quality=70"),
     Recipe("upside down, png", "upside down", "flop", "width=200&type=png"),
     Recipe("convert, webp", "", "convert", "type=webp&quality=80"),

@@ -194,8 +194,11 @@ class ImaginaryProcessor:
         announced = _announcement(response)
         start = b"" if announced.status == 200 else await _start_of(response)
         error = refusal(announced, start) or flaw(announced, operation, self._max_bytes)
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback names this frame: a cycle that would keep the job's bytes
         first = await response.content.read(CHUNK)
         if not first:
             raise ProcessorFailed("The picture's maker answered with nothing.")
@@ -298,10 +301,16 @@ def _announcement(response: aiohttp.ClientResponse) -> Announcement:
 
 @contextmanager
 def _at_the_edge() -> Iterator[None]:
-    """Turns the HTTP library's exceptions into ours."""
+    """Turns the HTTP library's exceptions into ours.
+
+    Without their tracebacks: the library keeps its exception, and so would keep the job's frames
+    and bytes until a garbage collection.
+    """
     try:
         yield
     except TimeoutError as error:
-        raise ProcessorTimeout from error
+        raise ProcessorTimeout from error.with_traceback(None)
     except (aiohttp.ClientError, HttpProcessingError, OSError, EOFError, ValueError) as error:
-        raise ProcessorFailed("The picture's maker broke off its answer.") from error
+        raise ProcessorFailed(
+            "The picture's maker broke off its answer."
+        ) from error.with_traceback(None)

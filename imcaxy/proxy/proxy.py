@@ -111,12 +111,14 @@ class ImageProxy:
 
     async def _from_job(self, plan: ImagePlan) -> Served:
         stream, joined = self._jobs.join(plan.request, plan.signature)
+        if joined and stream.whole:  # made, and about to be in the catalog
+            return self._served(plan, stream, CacheStatus(hit=True, detail="memory"))
         try:
             async with asyncio.timeout(self._rules.request_timeout):
                 await stream.started()
         except TimeoutError:
             raise WaitExpired(retry_after=1.0) from None
-        return self._served(plan, stream, _miss(stream, joined=joined))
+        return self._served(plan, stream, _made(stream, joined=joined))
 
     async def _instead(self, plan: ImagePlan, error: ImcaxyError) -> Served | None:
         if self._fallback is None or not plan.wants_image:
@@ -150,8 +152,8 @@ class ImageProxy:
             )
 
 
-def _miss(stream: Stream, *, joined: bool) -> CacheStatus:
-    """How a request that found nothing kept was answered (RFC 9211)."""
+def _made(stream: Stream, *, joined: bool) -> CacheStatus:
+    """How a request that found no entry was answered (RFC 9211 §2)."""
     if joined or stream.moved:
         return CacheStatus(hit=False, fwd="miss", collapsed=True)
     if stream.keeping:

@@ -17,6 +17,7 @@ _SECRETS = frozenset(
     | {"password", "passwd", "auth", "authorization", "credential", "credentials"}
 )
 _ROUNDS = 4  # times that a value may be percent-encoded; what is deeper is not shown
+_HARMLESS = re.compile(r"[A-Za-z0-9_.,:*-]*")
 _USER_INFO = re.compile(r"//[^/?#\s\"']*@")
 _INNER_QUERY = re.compile(r"[?#][^\s\"']*")
 _PLAIN = "/:?&=*,;@+-._~!$'()[]|"  # characters of a shown value that stay as they are
@@ -69,6 +70,8 @@ def _parameter(part: str) -> str:
 
 
 def _value(value: str) -> str:
+    if _HARMLESS.fullmatch(value):
+        return value
     plain = value
     for _round in range(_ROUNDS):
         decoded = unquote(plain)

@@ -16,9 +16,11 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 
 from imcaxy.clock import Clock
@@ -139,25 +141,36 @@ class Sender:
         first: bytes | memoryview,
         rest: AsyncIterator[bytes | memoryview],
     ) -> None:
-        writer = exchange.request.writer
+        """Piece by piece; the last one only when the producer has ended well.
+
+        So a producer that notices at its very end that something is wrong can still break the
+        answer, although all announced bytes are there.
+        """
         piece: bytes | memoryview | None = first
         while piece is not None:
-            if answer.length is not None and exchange.sent + len(piece) > answer.length:
+            size = exchange.sent + len(piece)
+            is_last = answer.length is not None and size >= answer.length
+            if is_last and (size != answer.length or await self._next(rest) is not None):
                 raise InternalError("more bytes than announced")
-            async with asyncio.timeout(self._client_timeout):
-                await writer.write(piece)
-                await writer.drain()
-            exchange.sent += len(piece)
-            piece = await self._next(rest)
+            await _writer(exchange).write(piece, drain=False)
+            await self._taken(exchange)
+            exchange.sent = size
+            piece = None if is_last else await self._next(rest)
         if not _is_whole(answer, exchange.sent):
             raise InternalError("a body that ended early")
         await self._finish(exchange)
 
     async def _finish(self, exchange: Exchange) -> None:
         """The normal end: the last chunk, if there are chunks. Called only for a whole body."""
-        async with asyncio.timeout(self._client_timeout):
-            await exchange.request.writer.write_eof()
+        _writer(exchange).set_eof()
+        await self._taken(exchange)
         exchange.ended = "whole"
+
+    async def _taken(self, exchange: Exchange) -> None:
+        """Return when the kernel has what was written; TimeoutError when the client blocks it."""
+        if exchange.request.protocol.writing_paused:
+            async with asyncio.timeout(self._client_timeout):
+                await exchange.request.writer.drain()
 
     async def _next(self, pieces: AsyncIterator[bytes | memoryview]) -> bytes | memoryview | None:
         """The next piece, None at the normal end; raises WaitExpired."""
@@ -196,6 +209,10 @@ async def _pieces(answer: Answer) -> AsyncGenerator[bytes | memoryview, None]:
             close = getattr(reader, "aclose", None)
             if close is not None:
                 await close()
+
+
+def _writer(exchange: Exchange) -> StreamWriter:
+    return cast("StreamWriter", exchange.request.writer)  # what aiohttp's server always has
 
 
 def _is_whole(answer: Answer, sent: int) -> bool:

@@ -71,7 +71,7 @@ class Listener:
         quiet_until = min(self._clock.now() + self._patience.grace, end)
         resting: dict[Protocol, int] = {}  # idle connections at the last look: requests served
         while self._server.open and self._clock.now() < end:
-            await asyncio.sleep(TICK)
+            await self._clock.sleep(TICK)
             idle = {one: one.served for one in self._server.open if one.idle}
             if self._clock.now() >= quiet_until:
                 for one, served in idle.items():

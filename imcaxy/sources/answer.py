@@ -1,12 +1,10 @@
 """What an origin's answer must be before its body counts as a source."""
 
-import asyncio
+from io import BytesIO
 
 import aiohttp
 
 from imcaxy.errors import SourceError, SourceFailed, SourceMissing, SourceTooLarge
-
-LARGE = 1024 * 1024  # bytes; longer bodies are put together in a thread
 
 
 def check_answer(response: aiohttp.ClientResponse, max_bytes: int) -> int:
@@ -52,19 +50,17 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     Raises SourceTooLarge, and SourceFailed when it is empty or cut.
     """
     length = None if "Transfer-Encoding" in response.headers else response.content_length
-    chunks, size = [], 0
+    body, size = BytesIO(), 0  # grows in place and gives its bytes away without a copy
     async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > max_bytes:
             raise too_large(size, max_bytes)
-        chunks.append(chunk)
+        body.write(chunk)
     if size == 0 or (length is not None and size != length):
         raise SourceFailed(
             "The source's server broke off before the image was whole.", value=response.url.host
         )
-    if size > LARGE:
-        return await asyncio.to_thread(b"".join, chunks)
-    return b"".join(chunks)
+    return body.getvalue()
 
 
 def too_large(size: int, max_bytes: int) -> SourceTooLarge:

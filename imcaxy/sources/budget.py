@@ -49,7 +49,8 @@ class Budget:
         if turn.done() and not turn.cancelled():
             self.give(units)  # the turn came in the very step in which the waiter was cancelled
             return
-        self._queue.remove((units, turn))
+        if (units, turn) in self._queue:  # gone when `_proceed` met it cancelled
+            self._queue.remove((units, turn))
         self._proceed()  # a smaller one may have stood behind this
 
     def _proceed(self) -> None:

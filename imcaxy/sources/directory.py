@@ -68,6 +68,8 @@ class DirectoryReader(SourceReader):
                 return await loop.run_in_executor(self._threads, step)
         except TimeoutError as error:
             raise SourceTimeout("The source file could not be read in time.") from error
+        except OSError as error:
+            raise SourceFailed("The source file cannot be read.") from error
 
 
 def _parts(path: str) -> list[str]:

@@ -22,7 +22,13 @@ from imcaxy.sources.addresses import Address, Network, is_allowed
 from imcaxy.sources.answer import check_answer, read_body
 from imcaxy.sources.base import Admit, SourceReader
 from imcaxy.sources.fetch_errors import FAILURES, ForbiddenAddressError, translated
-from imcaxy.sources.resolving import CheckedResolver, NameserverLookup, SystemLookup, refused
+from imcaxy.sources.resolving import (
+    CheckedResolver,
+    NameserverLookup,
+    SystemLookup,
+    parse_nameserver,
+    refused,
+)
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4; 300 and 304 are no moves
@@ -44,6 +50,8 @@ class HttpReader(SourceReader):
 
     `timeout` bounds the whole of a read in seconds, redirects included; one connection attempt and
     one silence have at most half of it. `allowed_domains` and the address rules hold on every hop.
+    Without `nameservers` names are looked up as the machine does it; one that cannot be read is a
+    ValueError.
     """
 
     def __init__(
@@ -61,7 +69,7 @@ class HttpReader(SourceReader):
         self._domains = tuple(allowed_domains)
         self._networks = tuple(networks)
         self._dev = dev
-        self._nameservers = tuple(nameservers)
+        self._nameservers = [parse_nameserver(text) for text in nameservers]
         self._session: aiohttp.ClientSession | None = None
         self._resolver: CheckedResolver | None = None
 

@@ -1,6 +1,7 @@
 """Names to addresses, every one of them checked before a connection can be made."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from imcaxy.sources.addresses import Address
 DNS_PORT = 53
 LOOKUP_THREADS = 16  # getaddrinfo blocks, and a thread in it cannot be stopped
 LOOKUP_TIMEOUT = 5.0  # seconds for one name
+_NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
 
 
 class Lookup(Protocol):
@@ -64,13 +66,12 @@ def _getaddrinfo(host: str) -> list[str]:
 class NameserverLookup(Lookup):
     """Asks the given DNS servers and nothing else: no hosts file, no search list, no cache."""
 
-    def __init__(self, nameservers: Sequence[str]) -> None:
+    def __init__(self, nameservers: Sequence[tuple[Address, int]]) -> None:
         self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._resolver.nameservers = [
-            dns.nameserver.Do53Nameserver(str(address), port)
-            for address, port in map(parse_nameserver, nameservers)
+            dns.nameserver.Do53Nameserver(str(address), port) for address, port in nameservers
         ]
-        self._resolver.lifetime = LOOKUP_TIMEOUT
+        self._resolver.lifetime = 2 * LOOKUP_TIMEOUT  # CheckedResolver has the deadline
 
     async def addresses(self, host: str) -> Sequence[Address]:
         """The A and AAAA records of the name."""
@@ -78,10 +79,6 @@ class NameserverLookup(Lookup):
         try:
             answers = await self._resolver.resolve_name(host, search=False)
             return [ip_address(text) for kind in kinds for text in answers.addresses(kind)]
-        except dns.exception.Timeout as error:
-            raise SourceTimeout(
-                "The name of the source's server could not be looked up in time.", value=host
-            ) from error
         except (dns.exception.DNSException, OSError) as error:
             raise _unresolved(host) from error
 
@@ -91,18 +88,19 @@ class NameserverLookup(Lookup):
 
 def parse_nameserver(text: str) -> tuple[Address, int]:
     """Address and port of `address`, `address:port` or `[address]:port`; ValueError."""
-    host, port = text, ""
-    if text.startswith("["):
-        host, bracket, port = text[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            raise ValueError(f"{text!r} is not an address, address:port or [address]:port")
-        port = port[1:]
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    number = int(port) if port else DNS_PORT
-    if not 0 < number < 65536:
-        raise ValueError(f"{text!r}: {number} is not a port")
-    return ip_address(host), number
+    match = _NAMESERVER.fullmatch(text)
+    host, port = (match[1] or match[2], int(match[3] or DNS_PORT)) if match else (text, DNS_PORT)
+    try:
+        address = ip_address(host)
+    except ValueError as error:
+        raise _no_nameserver(text) from error
+    if not 0 < port < 65536:
+        raise _no_nameserver(text)
+    return address, port
+
+
+def _no_nameserver(text: str) -> ValueError:
+    return ValueError(f"{text!r} is not an address, address:port or [address]:port")
 
 
 class CheckedResolver(AbstractResolver):

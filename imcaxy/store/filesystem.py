@@ -32,13 +32,13 @@ def file_system(path: str, mountinfo: str) -> str:
     return found
 
 
-def refuse_network(directory: Path) -> None:
+def refuse_network(directory: Path, mounts: Path = _MOUNTS) -> None:
     """Return when the directory is on a local file system, or when nobody can tell.
 
     Raises SettingsError that names IMCAXY_DATA_DIR.
     """
     try:
-        mountinfo = _MOUNTS.read_text("utf-8", "surrogateescape")
+        mountinfo = mounts.read_text("utf-8", "surrogateescape")
     except OSError:
         return
     kind = file_system(os.path.realpath(directory), mountinfo)

@@ -20,6 +20,7 @@ from imcaxy.tasks import Tasks
 __all__ = ["PAUSE", "SMALL", "Kept", "Store"]
 
 T = TypeVar("T")
+_Found = tuple[int, Kept | StoreError | None]  # the epoch in which it was looked up, and what
 
 _log = logging.getLogger("imcaxy.store")
 
@@ -57,7 +58,7 @@ class Store:
         self._tasks = tasks
         self._timeout = timeout
         self._breaker = Breaker(clock, PAUSE)
-        self._loads: dict[str, asyncio.Task[Kept | StoreError | None]] = {}
+        self._loads: dict[str, asyncio.Task[_Found]] = {}
         self._loading = asyncio.Semaphore(_LOADS)
         self._applied = 0  # the highest log number that was applied here
         self._epoch = 0  # raised with every invalidation; equal before and after: none in between
@@ -84,28 +85,28 @@ class Store:
     async def look_up(self, signature: str) -> Kept | None:
         """The live variant; None when there is none.
 
-        Requests for one signature share one look-up; one that begins after `apply` joins none that
-        began before. A record without a blob, or with a damaged one, is forgotten and is None
-        before the first byte; after it `read` raises. Raises StoreError within `timeout` seconds.
+        Requests for one signature share one look-up, and look again when an `apply` came between
+        its beginning and their turn (I2). A record without a blob, or with a damaged one, is
+        forgotten, and is None before the first byte; after it `read` raises. Raises StoreError,
+        after `timeout` seconds at the latest.
         """
-        kept = self.recall(signature)
-        if kept is not None:
-            return kept
-        load = self._loads.get(signature)
-        if load is None:
-            self._breaker.refuse()
-            load = self._tasks.start(self._load(signature), "look up")
-            self._loads[signature] = load
-        try:
-            found = await asyncio.shield(load)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if load.cancelled() and task is not None and not task.cancelling():
-                raise CatalogError("The store is being closed.") from None
-            raise
-        if isinstance(found, StoreError):
-            raise found.again()
-        return found
+        for _ in range(_TRIES):
+            kept = self.recall(signature)
+            if kept is not None:
+                return kept
+            load = self._loads.get(signature) or self._start_load(signature)
+            try:
+                epoch, found = await asyncio.shield(load)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if load.cancelled() and task is not None and not task.cancelling():
+                    raise CatalogError("The store is being closed.") from None
+                raise
+            if isinstance(found, StoreError):
+                raise found.again()
+            if epoch == self._epoch:
+                return found
+        return None
 
     async def keep(  # noqa: PLR0913 - the facts of one entry, named at the call
         self,
@@ -165,28 +166,35 @@ class Store:
         """Hold nothing older than log record `number` under these keys (I1), in one step."""
         self._memory.drop_keys(keys, number)
         self._applied = max(self._applied, number)
-        self._detach()
+        self._epoch += 1
 
     def reset(self, number: int) -> None:
         """Hold nothing: the log is not the one that was read, and stands at `number`."""
         self._memory.clear()
         self._applied = number
-        self._detach()
-
-    def _detach(self) -> None:
         self._epoch += 1
-        self._loads.clear()
 
-    async def _load(self, signature: str) -> Kept | StoreError | None:
-        me = asyncio.current_task()
+    def _start_load(self, signature: str) -> asyncio.Task[_Found]:
+        self._breaker.refuse()
+        load = self._tasks.start(self._load(signature), "look up")
+        self._loads[signature] = load
+
+        def ended(_: asyncio.Task[_Found]) -> None:  # also one that was cancelled before it ran
+            if self._loads.get(signature) is load:
+                del self._loads[signature]
+
+        load.add_done_callback(ended)
+        return load
+
+    async def _load(self, signature: str) -> _Found:
+        epoch = self._epoch  # before I3 is judged
         try:
             with self._breaker.guard():
-                return await self._in_time(self._find(signature))
+                return epoch, await self._in_time(self._find(signature))
         except StoreError as error:  # a value: it is raised in each request that waits
-            return error
+            return epoch, error
         finally:
-            if self._loads.get(signature) is me:
-                del self._loads[signature]
+            self._loads.pop(signature, None)  # in this step, so that nobody joins what has ended
 
     async def _find(self, signature: str) -> Kept | None:
         async with self._loading:
@@ -201,9 +209,7 @@ class Store:
                     self._report(entry, error.kind)
                     await self.forget(entry)
                     continue
-                if epoch != self._epoch:
-                    continue  # I3 was judged before a record that has been applied since
-                if kept.body is not None:
+                if kept.body is not None and epoch == self._epoch:
                     self._memory.put(entry, kept.body)
                 self._note_use(entry)
                 return kept

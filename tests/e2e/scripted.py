@@ -61,6 +61,7 @@ class Request:
     at: float  # loop time when it was read
     sent: int = 0  # bytes of the answer's body that were written
     left: bool = False  # the peer was gone before the answer's end
+    target: str = ""  # as it stood in the request line
 
 
 @dataclass
@@ -150,10 +151,10 @@ class ScriptedServer:
             return
         self._server.close()
         serving = dict(self._serving)
-        for task, writer in serving.items():
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        for writer in serving.values():
+            writer.transport.abort()  # whoever stands at a hold, stalls or writes is told by this
+        if serving:
+            await asyncio.wait(serving, timeout=PATIENCE)
         self._server = None
 
     def choose(self, request: Request) -> Answer:
@@ -176,7 +177,7 @@ class ScriptedServer:
         self.open += 1
         writer.transport.set_write_buffer_limits(high=0)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            with suppress(OSError, asyncio.IncompleteReadError):
                 while (request := await _read_request(reader)) is not None:
                     self.note(request)
                     if not await _play(self.choose(request), request, reader, writer):
@@ -205,6 +206,7 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
         size=len(body),
         digest=hashlib.sha256(body).hexdigest(),
         at=asyncio.get_running_loop().time(),
+        target=target,
     )
 
 

@@ -63,6 +63,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.client.close()
         await self.kill()
 
     @property

@@ -16,7 +16,7 @@ async def refuses(stage: Stack) -> None:
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", stage.server.port)
-            except ConnectionRefusedError:
+            except ConnectionError:  # refused, or reset when it came at that very moment
                 return
             writer.close()
             await asyncio.sleep(0.02)

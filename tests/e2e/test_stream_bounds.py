@@ -15,7 +15,7 @@ async def test_i10_stalled_reader_is_cut_at_its_deadline_and_holds_up_nobody(
     tmp_path: Path,
 ) -> None:
     body = png_of(24 * MIB, seed=1)
-    async with stack(tmp_path, client_timeout=2) as stage:
+    async with stack(tmp_path, client_timeout=4) as stage:
         stage.imaginary.answer(Answer(png_of(1 * MIB)))
         await stage.many(20, width=1)
         memory = stage.server.rss()
@@ -31,11 +31,11 @@ async def test_i10_stalled_reader_is_cut_at_its_deadline_and_holds_up_nobody(
         assert max(response.took for response in responses) < 3.0
         assert stage.server.connections() == 1  # the stalled one is still there
         assert stage.server.rss() - memory < 2 * len(body) + 24 * MIB
-        await eventually(lambda: stage.server.connections() == 0, within=5.0)
+        await eventually(lambda: stage.server.connections() == 0, within=6.0)
         rest = await stalled.rest()
         assert not rest.whole
         assert len(rest.body) < len(body)
-        assert stage.imaginary.made == 1
+        assert stage.imaginary.made == 2
 
 
 async def test_i10_slow_reader_that_keeps_taking_gets_everything(tmp_path: Path) -> None:
@@ -52,14 +52,18 @@ async def test_i10_slow_reader_that_keeps_taking_gets_everything(tmp_path: Path)
 @pytest.mark.slow
 async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path) -> None:
     body = png_of(10 * MIB, seed=3)
-    async with stack(tmp_path) as stage:
-        stage.imaginary.answer(Answer(png_of(300_000)))
-        await stage.get(width=1)
+    # The memory tier is too small for the picture: what grows is the stream.
+    async with stack(tmp_path, memory_limit="1MiB") as stage:
         mass = await Mass.connect(stage.server.port, 1000)
-        # The connections themselves cost memory, whatever they read: they are there, and have been
-        # used, before the measurement begins.
-        for _ in range(2):
-            mass.ask(stage.target(width=1))
+        # Connections and waiting requests themselves cost memory, whatever is read: as many have
+        # waited in a small stream before the measurement begins.
+        small = png_of(200_000)
+        for width in (1, 2):
+            hold = Hold()
+            stage.imaginary.answer(Answer(small, hold=hold))
+            mass.ask(stage.target(width))
+            await mass.reach(len(small) // 2)
+            hold.release()
             await mass.reach()
         before = stage.server.rss()
         hold = Hold()
@@ -72,7 +76,7 @@ async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path
         await mass.reach()
         whole = stage.server.rss() - before
         assert mass.all(lambda reader: reader.checksum == zlib.crc32(body))
-        assert stage.imaginary.made == 2
+        assert stage.imaginary.made == 3
         mass.close()
         assert max(half, whole) <= 15 * MIB, (half / MIB, whole / MIB)
 
@@ -114,6 +118,9 @@ async def test_i12_streams_over_the_bound_of_all_get_503_and_the_others_go_on(
         hold.release()
         for reader in running:
             assert (await reader.rest()).body == body
-        again = await stage.get(width=9)
-        assert again.whole
+        # Their bytes are let go as soon as they are kept.
+        async with asyncio.timeout(5):
+            while (again := await stage.get(width=9)).status == 503:
+                await asyncio.sleep(0.05)
         assert again.status == 200
+        assert again.whole

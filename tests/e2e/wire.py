@@ -165,6 +165,15 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def close(self) -> None:
+        """Break what a failed test has left open."""
+        left = [writer for writer in self._writers if not writer.is_closing()]
+        for writer in left:
+            writer.transport.abort()
+        self._writers.clear()
+        await asyncio.sleep(0)
 
     async def begin(
         self,
@@ -188,6 +197,7 @@ class Client:
             sock.close()
             raise
         reader, writer = await asyncio.open_connection(sock=sock, limit=receive_buffer or 2 * PIECE)
+        self._writers.add(writer)
         lines = [f"{method} {target} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         lines += [f"{name}: {value}" for name, value in headers]
         writer.write("\r\n".join((*lines, "", "")).encode())

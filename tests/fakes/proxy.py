@@ -23,6 +23,7 @@ class ScriptedVariant:
         self.reads: list[tuple[int, int | None]] = []
         self._data = bytearray()
         self._error: Exception | None = None
+        self._last_error: Exception | None = None
         self._changed = asyncio.Event()
 
     @property
@@ -44,6 +45,11 @@ class ScriptedVariant:
         self._error = error
         self._wake()
         return self
+
+    def fail_at_the_end(self, error: Exception) -> "ScriptedVariant":
+        """Give every byte, and then no normal end: a digest that does not fit."""
+        self._last_error = error
+        return self.end()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -67,6 +73,8 @@ class ScriptedVariant:
                     return
                 else:
                     await self._changed.wait()
+            if self._last_error is not None:
+                raise self._last_error
         finally:
             self.readers -= 1
 

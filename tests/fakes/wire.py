@@ -26,6 +26,7 @@ class Wire:
         self.reader = reader
         self.writer = writer
         self._rest = b""
+        self.was_reset = False  # the server broke the connection instead of closing it
 
     @classmethod
     async def open(cls, port: int) -> "Wire":
@@ -83,6 +84,7 @@ class Wire:
             async with asyncio.timeout(PATIENCE):
                 return await self.reader.read(65536)
         except ConnectionResetError:
+            self.was_reset = True
             return b""
 
     async def closed(self) -> bool:
@@ -109,5 +111,5 @@ class Wire:
 async def until(condition: Callable[[], object]) -> None:
     """Return when the condition holds, giving the loop its turns; fails after PATIENCE."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():
             await asyncio.sleep(0.001)

@@ -23,7 +23,9 @@ def test_tree_draws_every_class_with_its_status() -> None:
     drawn = {name or root: status for name, status, root in TREE.findall(errors.__doc__ or "")}
     assert drawn.keys() == {cls.__name__ for cls in CLASSES}
     wrong = {
-        name for name, status in drawn.items() if status and int(status) != vars(errors)[name].status
+        name
+        for name, status in drawn.items()
+        if status and int(status) != vars(errors)[name].status
     }
     assert wrong == set()
 
@@ -57,10 +59,11 @@ def test_record_without_detail_says_the_title() -> None:
 
 
 def test_again_gives_an_equal_error_without_the_traceback() -> None:
-    try:
-        raise SourceTimeout("slow", value="v", accepted="a", retry_after=2)
-    except SourceTimeout as error:
-        copy = error.again()
-        assert copy.to_record() == error.to_record()
+    error = SourceTimeout("slow", value="v", accepted="a", retry_after=2)
+    with pytest.raises(SourceTimeout):
+        raise error
+    copy = error.again()
     assert type(copy) is SourceTimeout
+    assert copy.to_record() == error.to_record()
+    assert error.__traceback__ is not None
     assert copy.__traceback__ is None

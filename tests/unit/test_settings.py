@@ -52,7 +52,7 @@ def test_load_reports_every_mistake_with_name_value_and_accepted(
         "IMCAXY_MAX_AGE=soon: must be a valid integer, unable to parse string as an integer. "
         "Seconds that browsers keep a picture (max-age).",
         "IMCAXY_FALLBACK=maybe: must be 'none' or 'source'. "
-        "What an <img> gets when its picture cannot be made: an error, or the source.",
+        "What an `<img>` gets when no picture can be made: an error, or the source.",
     ]
 
 
@@ -82,7 +82,7 @@ def test_load_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, nam
         ("ALLOWED_ORIGINS", "", "write * for every host"),
         ("NAMESERVERS", "dns.example.com", "does not appear to be"),
         ("NAMESERVERS", "127.0.0.1:0", "a port outside 1 to 65535"),
-        ("AUTO_FORMATS", "webp,gif", "'gif' is not one of avif, webp, jpeg, png"),
+        ("AUTO_FORMATS", "webp,gif", "'gif' is not one of avif, webp, png"),
         ("IMAGINARY_SERVICE_URL", "ftp://host", "not an http or https address"),
         ("IMAGINARY_SERVICE_URL", "http://host/?key=1", "not an http or https address"),
     ],
@@ -181,8 +181,8 @@ def test_environment_carries_flags_to_another_process(monkeypatch: pytest.Monkey
 
 @given(st.integers(MIB, 2**50))
 def test_written_size_is_read_back_as_it_was(size: int) -> None:
-    settings = Settings(memory_limit=str(size))  # type: ignore[arg-type]  # as the environment would
-    again = Settings(memory_limit=written(settings.memory_limit))  # type: ignore[arg-type]  # same
+    settings = Settings(memory_limit=str(size))
+    again = Settings(memory_limit=written(settings.memory_limit))
     assert again.memory_limit == size
 
 

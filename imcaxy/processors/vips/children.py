@@ -25,7 +25,6 @@ from imcaxy.processors.vips import frames
 
 _PIPE_BYTES = 512 * 1024  # read ahead from a child before its pipe is left to fill
 _WRITE_BYTES = 256 * 1024  # handed to the pipe before waiting for the child to take it
-_START_TIMEOUT = 15.0  # seconds
 _END_TIMEOUT = 5.0  # seconds; a killed process that stays longer hangs in the kernel
 _INHERITED = ("LD_LIBRARY_PATH", "LD_PRELOAD")  # where the decoders and the allocator come from
 _MAX_TOLD = 500  # characters of a child's sentence that are believed
@@ -40,6 +39,7 @@ class Program:
 
     memory: int  # bytes of address space
     niceness: int = 5
+    start_timeout: float = 15.0  # seconds from start to hello
     command: tuple[str, ...] = (sys.executable, "-P", "-m", "imcaxy.processors.vips.child")
 
     def arguments(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Child:
         child = cls(process, Hello("", False, frozenset()))
         child.clean = False
         try:
-            async with asyncio.timeout(_START_TIMEOUT):
+            async with asyncio.timeout(program.start_timeout):
                 child.hello = _hello(await child._read_header())
                 child.clean = True
         except (TimeoutError, frames.FrameError, EOFError, OSError) as error:

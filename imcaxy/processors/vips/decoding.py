@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from imcaxy.errors import SourceTooLarge, SourceUnsupported, Undecodable
+from imcaxy.errors import (
+    ProcessingError,
+    SourceTooLarge,
+    SourceUnsupported,
+    Undecodable,
+    VariantTooLarge,
+)
 
 # One loader per format: what the server recognised is what is opened, nothing that libvips guesses.
 _LOADERS = {
@@ -25,6 +31,15 @@ _HARMLESS = (
     "Unknown Adobe color transform",
     "unknown JFIF revision",
     "inconsistent APP2",
+)
+# What decoders say when the limit on address space is reached; some just die.
+_SHORTAGES = (
+    "out of memory",
+    "insufficient memory",
+    "memory allocation error",
+    "unable to allocate",
+    "error creating thread",
+    "encoder plugin generated an error",  # AV1 at tens of megapixels
 )
 _Result = TypeVar("_Result")
 
@@ -99,9 +114,14 @@ def _load(original: Encoded, strictness: str, shrink: int = 1) -> pyvips.Image:
     if shrink > 1:
         options |= {"shrink": shrink} if original.format == "jpeg" else {"scale": 1 / shrink}
     try:
-        image = getattr(pyvips.Image, name)(original.body, **options)
+        return getattr(pyvips.Image, name)(original.body, **options)
     except pyvips.Error as error:
-        raise Undecodable(
-            f"The source is not a {original.format} picture that can be read."
-        ) from error
-    return image
+        raise translated(error) from error
+
+
+def translated(error: pyvips.Error) -> ProcessingError:
+    """What libvips' complaint means: memory ran out, or the source is at fault."""
+    text = error.detail.lower()
+    if any(cause in text for cause in _SHORTAGES):
+        return VariantTooLarge("Making the picture takes more memory than is allowed.")
+    return Undecodable()

@@ -80,7 +80,7 @@ def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) ->
     try:
         kind, body = decoding.from_pixels(source, job.plan.shrink, finish)
     except pyvips.Error as error:
-        raise _translated(error) from error
+        raise decoding.translated(error) from error
     if len(body) > limits.bytes:
         raise VariantTooLarge(value=f"{len(body)} bytes", accepted=f"up to {limits.bytes} bytes")
     return Made(MEDIA_TYPES[kind], body)
@@ -178,10 +178,3 @@ def _info(header: Header, kind: str) -> bytes:
         "orientation": header.orientation,
     }
     return json.dumps(facts, separators=(",", ":")).encode()
-
-
-def _translated(error: pyvips.Error) -> ProcessingError:
-    text = error.detail.lower()
-    if any(cause in text for cause in ("out of memory", "cannot allocate", "unable to allocate")):
-        return VariantTooLarge("Making the picture takes more memory than is allowed.")
-    return Undecodable()

@@ -35,10 +35,11 @@ class Pool:
         self._timeout = timeout
         self._queue_timeout = queue_timeout
         self._retire_after = retire_after
+        self._processes = processes
         self._places = asyncio.Semaphore(processes)  # one is held by each child in use or dying
         self._idle: list[Child] = []  # last used, first taken: the others' memory can be swapped
         self._busy: set[Child] = set()
-        self._tasks = Tasks()
+        self._starts, self._burials = Tasks(), Tasks()
         self._closed = False
         self.known: Hello | None = None  # what the first child said; None until it has started
 
@@ -50,7 +51,7 @@ class Pool:
     def prepare(self) -> None:
         """Have one child started in the background, unless one waits already."""
         if not self._idle and not self._closed:
-            _ = self._tasks.start(self._prepare(), "start a picture maker")
+            _ = self._starts.start(self._prepare(), "start a picture maker")
 
     async def hello(self) -> Hello:
         """What a child says of itself. Raises ProcessorUnavailable, Overloaded, Draining."""
@@ -74,12 +75,19 @@ class Pool:
                 raise ProcessorTimeout(accepted=f"up to {self._timeout:g} seconds") from None
 
     async def close(self) -> None:
-        """Kill every child and wait until they are gone; running requests fail."""
+        """Kill every child and wait until they are gone; running requests fail. Call it once."""
         self._closed = True
+        await self._starts.drain(0)
         children = self.children
         self._idle.clear()
         await asyncio.gather(*(child.end() for child in children))
-        await self._tasks.drain(_CLOSE_TIMEOUT)
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                for _ in range(self._processes):  # nobody holds a child any more
+                    await self._places.acquire()
+        except TimeoutError:
+            _log.error("picture makers are left behind")
+        await self._burials.drain(_CLOSE_TIMEOUT)
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[Child]:
@@ -89,6 +97,7 @@ class Pool:
             child = self._waiting() or await Child.start(self._program)
             self._busy.add(child)
             self.known = self.known or child.hello
+            self._check_open()  # closed meanwhile?
             yield child
         finally:
             if child is None:
@@ -97,20 +106,30 @@ class Pool:
                 self._take_back(child)
 
     async def _place(self) -> None:
-        if self._closed:
-            raise Draining
+        self._check_open()
         try:
             async with asyncio.timeout(self._queue_timeout):
                 await self._places.acquire()
         except TimeoutError:
             raise Overloaded(retry_after=1) from None
+        try:
+            self._check_open()  # closed meanwhile?
+        except Draining:
+            self._places.release()
+            raise
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Draining
 
     def _waiting(self) -> Child | None:
         while self._idle:
             child = self._idle.pop()
             if child.alive:
                 return child
-            _ = self._tasks.start(child.end(), "bury a picture maker")  # died while nobody used it
+            _ = self._burials.start(
+                child.end(), "bury a picture maker"
+            )  # died while nobody used it
         return None
 
     def _take_back(self, child: Child) -> None:
@@ -119,7 +138,7 @@ class Pool:
             self._idle.append(child)
             self._places.release()
         else:
-            _ = self._tasks.start(self._bury(child), "bury a picture maker")
+            _ = self._burials.start(self._bury(child), "bury a picture maker")
 
     async def _bury(self, child: Child) -> None:
         """Free a child's place once its memory is free; then have another one ready."""

@@ -19,17 +19,17 @@ class Extent(NamedTuple):
 class Pieces:
     """Counts the pieces of one picture that were looked at, so that no body costs much time."""
 
-    def __init__(self, format_name: str) -> None:
+    def __init__(self, format_name: str, most: int = MAX_PIECES) -> None:
         self._format = format_name
-        self._left = MAX_PIECES
+        self._most = self._left = most
 
-    def next(self) -> None:
-        """Count one; SourceTooLarge past the bound."""
-        self._left -= 1
+    def count(self, pieces: int = 1) -> None:
+        """Count some; SourceTooLarge past the bound."""
+        self._left -= pieces
         if self._left < 0:
             raise SourceTooLarge(
                 f"The {self._format} source is cut into more pieces than we read.",
-                accepted=f"at most {MAX_PIECES} pieces",
+                accepted=f"at most {self._most} pieces",
             )
 
 

@@ -5,6 +5,7 @@ from struct import unpack_from
 from imcaxy.sources.headers.extent import MAX_FRAMES_COUNTED, Extent, Pieces, broken
 
 MAGIC = (b"GIF87a", b"GIF89a")
+_FREE = 64  # data blocks looked at in one slice cost as much as one that is looked at alone
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 
 
@@ -18,7 +19,7 @@ def read(body: bytes) -> Extent:
     at = 13 + _colours(flags)
     pieces, frames = Pieces("GIF"), 0
     while at < len(body) and frames < MAX_FRAMES_COUNTED:
-        pieces.next()
+        pieces.count()
         block = body[at]
         if block == _IMAGE:
             left, top, across, down, flags = unpack_from("<HHHHB", body, at + 1)
@@ -50,10 +51,10 @@ def _skip_data(body: bytes, at: int, pieces: Pieces) -> int:
     """
     stretch = 1
     while at < len(body) and (size := body[at]):
-        pieces.next()
         step = size + 1
         lengths = body[at : at + step * stretch : step]
         equal = len(lengths) - len(lengths.lstrip(lengths[:1]))
+        pieces.count(1 + equal // _FREE)
         at += step * equal
         stretch = stretch * 2 if equal == stretch else 1
     return at + 1

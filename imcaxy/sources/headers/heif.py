@@ -48,7 +48,7 @@ def read(body: bytes) -> Extent:
 
 def _boxes(body: bytes, at: int, end: int, pieces: Pieces) -> Iterator[Box]:
     while at + 8 <= end:
-        pieces.next()
+        pieces.count()
         length, kind = unpack_from(">I4s", body, at)
         head = 8
         if length == 1:

@@ -47,7 +47,7 @@ def _extended(body: bytes) -> Extent:
 def _frames(body: bytes) -> int:
     pieces, frames, at = Pieces("WebP"), 0, 12
     while at + 8 <= len(body) and frames < MAX_FRAMES_COUNTED:
-        pieces.next()
+        pieces.count()
         kind, length = unpack_from("<4sI", body, at)
         at += 8 + length + (length & 1)  # chunks are padded to an even length
         if at - (length & 1) > len(body):

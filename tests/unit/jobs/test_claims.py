@@ -2,7 +2,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from imcaxy.store.kept import Kept
 
 from imcaxy.errors import CatalogError, SourceMissing
 from imcaxy.grammar.variant import LOG_START
@@ -10,6 +9,7 @@ from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.claims import LEASE, Claims, Wanted
 from imcaxy.jobs.slots import Abandoned
 from imcaxy.store.catalog.base import Claim, LogRecord
+from imcaxy.store.kept import Kept
 from imcaxy.tasks import Tasks
 from tests.fakes.catalog import FakeCatalog, Rows
 from tests.fakes.clock import FakeClock, settle
@@ -248,5 +248,3 @@ async def test_outcome_that_cannot_be_written_is_no_error() -> None:
     claim = await world.taken("a")
     catalog.faults.fail("end_claim")
     await Claims(catalog, "a", world.clock, world.tasks).end(claim, outcomes.KEPT)
-
-

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imcaxy.errors import Overloaded, ProcessorCrashed, SourceMissing
+from imcaxy.errors import BlobCorrupt, Overloaded, ProcessorCrashed, SourceMissing
 from imcaxy.server.policy import HttpPolicy
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import MISS, LyingVariant, ScriptedVariant, kept
@@ -65,6 +65,7 @@ async def test_failure_after_first_byte_resets_connection(
     rest = await wire.raw()
     assert b"0\r\n\r\n" not in rest
     assert b"HTTP/1.1" not in rest  # no second status line
+    assert wire.was_reset
     await until(lambda: house.lines)
     assert house.log[0]["ended"] == "cut"
     assert house.log[0]["status"] == 200
@@ -111,6 +112,17 @@ async def test_failure_before_first_byte_is_an_ordinary_error(
     assert (await wire.get(TARGET)).status == 404  # the connection goes on
 
 
+async def test_failure_at_the_very_end_cuts_although_every_byte_was_given(house: House) -> None:
+    picture = ScriptedVariant(10).give(b"ABCDE")
+    house.proxy.put("resize", picture, MISS)
+    wire = await house.wire()
+    await wire.send(f"GET {TARGET} HTTP/1.1\r\nHost: x\r\n\r\n")
+    await wire.reader.readuntil(b"ABCDE")
+    picture.give(b"FGHIJ").fail_at_the_end(BlobCorrupt())
+    assert await wire.raw() == b""
+    assert wire.was_reset
+
+
 async def test_picture_without_a_byte_is_500(house: House) -> None:
     house.proxy.put("resize", LyingVariant(None).end(), MISS)
     reply = await (await house.wire()).get(TARGET)
@@ -147,6 +159,7 @@ async def test_client_that_does_not_read_is_cut_at_its_deadline_others_are_not(
         assert reply.whole
         await until(lambda: len(house.lines) == 2)
         assert sorted(line["ended"] for line in house.log) == ["cut", "whole"]
+        await until(lambda: len(house.open) == 1)  # what the client did not take is given up
 
 
 async def test_client_that_leaves_early_releases_the_reader(house: House) -> None:

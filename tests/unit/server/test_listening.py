@@ -96,3 +96,15 @@ async def test_drain_of_a_listener_that_never_started_returns(house: House) -> N
     unused = Listener(house.application, Clock())
     await unused.drain(1)
     assert unused.connections == 0
+
+
+async def test_drain_reader_that_stalls_is_cut_at_the_timeout(serving: Open) -> None:
+    async with serving() as house:
+        house.proxy.put("resize", kept(bytes(16 * 1024 * 1024)))
+        wire = await house.wire()
+        wire.stop_reading()
+        await wire.send(ASK)
+        await until(lambda: any(protocol.writing_paused for protocol in house.open))
+        await asyncio.wait_for(house.listener.drain(0.2), 2)
+        assert house.listener.connections == 0
+        assert house.log[0]["ended"] != "whole"

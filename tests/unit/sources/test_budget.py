@@ -86,3 +86,16 @@ async def test_take_cancelled_in_the_step_of_its_turn_gives_it_back() -> None:
     await asyncio.wait([waiter])
     assert waiter.cancelled()
     assert (budget.taken, len(budget)) == (0, 0)
+
+
+async def test_give_while_a_waiter_is_being_cancelled_passes_it_over() -> None:
+    budget = Budget(1, waiting=5, timeout=5)
+    await budget.take(1)
+    async with asyncio.TaskGroup() as group:
+        leaving, staying = (group.create_task(budget.take(1)) for _ in range(2))
+        await settle()
+        leaving.cancel()
+        budget.give(1)
+    assert leaving.cancelled()
+    assert staying.done()
+    assert (budget.taken, len(budget)) == (1, 0)

@@ -67,7 +67,7 @@ async def test_read_chunked_answer_returns_its_body() -> None:
         assert await read(server.url) == BODY * 3
 
 
-async def test_read_more_than_a_mebibyte_is_put_together_whole() -> None:
+async def test_read_body_of_exactly_the_bound_is_whole() -> None:
     body = BODY * 300
     async with (
         origin(sending(reply("200 OK", body))) as server,

@@ -28,9 +28,8 @@ async def test_after_the_pause_one_call_tries_alone() -> None:
     clock = FakeClock()
     breaker = broken(clock)
     await clock.advance(2.0)
-    with breaker.guard():
-        with pytest.raises(CatalogError):
-            breaker.refuse()
+    with breaker.guard(), pytest.raises(CatalogError):
+        breaker.refuse()
     breaker.refuse()
 
 

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from imcaxy.errors import SettingsError
-from imcaxy.store import filesystem
 from imcaxy.store.filesystem import file_system, make_directory, refuse_network
 
 MOUNTS = r"""
@@ -37,14 +36,11 @@ def test_file_system_of_nothing_is_unknown() -> None:
     assert file_system("/srv", "") == ""
 
 
-def test_network_file_system_is_refused_by_the_settings_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_network_file_system_is_refused_by_the_settings_name(tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / {tmp_path.resolve()} rw - nfs4 nas:/export rw\n")
-    monkeypatch.setattr(filesystem, "_MOUNTS", mounts)
     with pytest.raises(SettingsError, match="IMCAXY_DATA_DIR") as raised:
-        refuse_network(tmp_path)
+        refuse_network(tmp_path, mounts)
     assert raised.value.value == str(tmp_path)
 
 
@@ -52,9 +48,8 @@ def test_local_file_system_passes(tmp_path: Path) -> None:
     refuse_network(tmp_path)
 
 
-def test_no_list_of_mounts_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filesystem, "_MOUNTS", tmp_path / "absent")
-    refuse_network(tmp_path)
+def test_no_list_of_mounts_passes(tmp_path: Path) -> None:
+    refuse_network(tmp_path, tmp_path / "absent")
 
 
 def test_directory_below_a_file_is_a_mistake_in_the_settings(tmp_path: Path) -> None:

@@ -339,3 +339,15 @@ def test_blob_names_are_unique_and_plain() -> None:
 async def test_entry_from_another_log_position_is_a_miss(world: World) -> None:
     await world.keep(as_of=LogPosition(3, "of a log that was lost"))
     assert await world.restarted().look_up("signature") is None
+
+
+async def test_record_between_a_load_and_its_waiter_makes_it_look_again(world: World) -> None:
+    kept = await world.keep()
+    store = world.restarted()
+    load = store._start_load("signature")
+    looking = asyncio.gather(store.look_up("signature"))
+    # Runs when the load has ended, before the waiter's turn.
+    load.add_done_callback(lambda _: store.apply(1, kept.entry.keys))
+    await world.catalog.append(a_record(1, "file"))
+    (found,) = await looking
+    assert found is None

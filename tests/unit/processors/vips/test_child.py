@@ -1,0 +1,183 @@
+"""The real child, started by hand: what it takes upon itself, and how it ends."""
+
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imcaxy.processors.vips.children import Program
+from tests.corpus import photo
+from tests.unit.processors.vips.making import MIB
+
+MEMORY = 700 * MIB
+
+
+@contextmanager
+def child() -> Iterator["subprocess.Popen[bytes]"]:
+    program = Program(MEMORY, niceness=3)
+    with subprocess.Popen(
+        program.arguments(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=program.environment(),
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def receive(process: "subprocess.Popen[bytes]") -> tuple[dict[str, Any], bytes]:
+    assert process.stdout is not None
+    (length,) = struct.unpack("!I", process.stdout.read(4))
+    header = json.loads(process.stdout.read(length))
+    return header, process.stdout.read(sum(header["bodies"]))
+
+
+def send(process: "subprocess.Popen[bytes]", header: dict[str, Any], *bodies: bytes) -> None:
+    text = json.dumps({**header, "bodies": [len(body) for body in bodies]}).encode()
+    assert process.stdin is not None
+    process.stdin.write(struct.pack("!I", len(text)) + text + b"".join(bodies))
+    process.stdin.flush()
+
+
+def request(*steps: tuple[str, Any, bool], **others: Any) -> dict[str, Any]:
+    return {"id": 1, "steps": steps, "formats": ["png"], "pixels": 10**7, "bytes": MIB, **others}
+
+
+def test_child_says_hello_and_makes_pictures_until_its_input_ends() -> None:
+    body = photo("png-shipped").body
+    with child() as process:
+        hello, _ = receive(process)
+        assert hello["hello"] == 1
+        assert {"jpeg", "png", "webp", "avif"} <= set(hello["formats"])
+        for number in (1, 2, 3):
+            send(process, request(("resize", {"width": 50}, False), id=number), body)
+            answer, picture = receive(process)
+            assert answer == {"id": number, "type": "image/png", "bodies": [len(picture)]}
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_child_limits_are_taken_before_the_first_picture() -> None:
+    with child() as process:
+        receive(process)
+        proc = Path(f"/proc/{process.pid}")
+        limits = {
+            line[:25].strip(): line[25:].split()[:2]
+            for line in (proc / "limits").read_text().splitlines()
+        }
+        assert limits["Max address space"] == [str(MEMORY)] * 2
+        assert limits["Max core file size"] == ["0", "0"]
+        assert limits["Max file size"] == ["0", "0"]
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(0, 0) + 3
+        status = (proc / "status").read_text()
+        assert "NoNewPrivs:\t1" in status
+        environment = (proc / "environ").read_bytes().split(b"\0")
+        names = {item.partition(b"=")[0].decode() for item in environment}
+        assert names - {""} <= set(Program(1).environment())
+
+
+def test_child_loads_no_more_than_it_needs() -> None:
+    with child() as process:
+        receive(process)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        resident = int(status.split("VmRSS:")[1].split()[0]) * 1024
+        assert resident < 48 * MIB
+        mapped = Path(f"/proc/{process.pid}/maps").read_text()
+        assert "libvips" in mapped
+        assert "aiohttp" not in mapped
+        assert "pydantic" not in mapped
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\0\0\0",
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\0\0\0\x05hello",
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x02{}",
+        b'\0\0\0\x0e{"bodies":[9]}short',
+    ],
+)
+def test_child_bad_frame_ends_it(garbage: bytes) -> None:
+    with child() as process:
+        receive(process)
+        assert process.stdin is not None
+        process.stdin.write(garbage)
+        process.stdin.close()
+        assert process.wait(10) == 2
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        (request(("explode", {}, False)), "unsupported-operation"),
+        (request(("info", {}, False), formats=["svg"]), "source-unsupported"),
+        (request(("resize", {"width": 5, "type": "gif"}, False)), "unsupported-format"),
+        (request(("resize", {}, False)), "missing-parameter"),
+        (request(("resize", {"width": 5}, False), pixels=10), "source-too-large"),
+        (request(("convert", {"type": "png"}, False), bytes=10), "variant-too-large"),
+        (request(("watermarkimage", {}, False)), "missing-parameter"),
+        (request(), "internal-error"),
+        ({"id": 1}, "internal-error"),
+        (request(("resize", ["width"], False)), "internal-error"),
+    ],
+)
+def test_child_impossible_request_is_answered_and_the_next_one_is_done(
+    header: dict[str, Any], kind: str
+) -> None:
+    body = photo("png-shipped").body
+    with child() as process:
+        receive(process)
+        send(process, header, body)
+        answer, nothing = receive(process)
+        assert answer["error"]["kind"] == kind
+        assert nothing == b""
+        send(process, request(("flip", {}, False), id=2), body)
+        assert receive(process)[0]["type"] == "image/png"
+
+
+PARENT = """
+import asyncio
+from imcaxy.processors.vips.children import Child, Program
+
+async def main():
+    child = await Child.start(Program(700 << 20))
+    {stop_it}
+    print(child.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("stop_it", ["", "import os; os.kill(child.pid, 19)"])
+def test_child_whose_parent_is_killed_is_killed_too_even_when_stopped(stop_it: str) -> None:
+    program = PARENT.format(stop_it=stop_it)
+    root = Path(__file__).resolve().parents[4]
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root
+    ) as parent:
+        assert parent.stdout is not None
+        watched = os.pidfd_open(int(parent.stdout.readline()))
+        parent.send_signal(signal.SIGKILL)
+    ended, _, _ = select.select([watched], [], [], 10)
+    os.close(watched)
+    assert ended == [watched]
