@@ -197,7 +197,7 @@ class Server:
         self._journal.close()
 
     async def check(self) -> list[tuple[str, bool, str]]:
-        """What each dependency says when it is really tried: name, whether it works, what was found."""
+        """What each dependency says when it is tried: name, whether it works, what was found."""
         found = []
         parts = (("blobs", self._blobs), ("catalog", self._catalog), ("processor", self._processor))
         for name, part in parts:

@@ -15,8 +15,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 class Journal:
     """Writes lines to a file descriptor from a thread of its own.
 
-    A reader that is slow costs lines, never requests: past LINES waiting ones new lines are dropped,
-    and a line says how many were.
+    A reader that is slow costs lines, never requests: past LINES waiting ones new lines are
+    dropped, and a line says how many were.
     """
 
     def __init__(self, descriptor: int) -> None:

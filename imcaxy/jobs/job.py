@@ -184,7 +184,7 @@ class Job:
         return True
 
     async def _move_later(self, kept: Kept) -> None:
-        """Leave readers that keep up with the bytes that they have; then free those of the others."""
+        """Leave the bytes to readers that keep up; free them when only slow ones are left."""
         await self._parts.clock.sleep(MOVE_AFTER)
         self._stream.move(kept)
 

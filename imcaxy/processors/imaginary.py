@@ -67,7 +67,7 @@ DOT = bytes.fromhex(  # a grey PNG of one pixel
 )
 
 
-class _Stale(Exception):  # noqa: N818 - a signal between two functions, never seen outside
+class _Stale(Exception):
     """A kept connection had been closed by the other side before this request used it."""
 
 

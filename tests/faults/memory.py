@@ -89,6 +89,7 @@ class Watching:
         self._pictures = pictures
         self._random = random.Random(seed)
         self._peaks = Peaks()
+        self._over = False
 
     async def run(self) -> Peaks:
         """Make them all, most from a source that others use too, some asked for again."""
@@ -98,10 +99,7 @@ class Watching:
             await asyncio.sleep(1)
             self._sample()
             self._peaks.idle = self._peaks.tree
-            sampling = asyncio.gather(self._sample_forever())
-            targets = self._targets(origin.url)
-            await asyncio.gather(*(self._ask(targets) for _ in range(CLIENTS)))
-            sampling.cancel()
+            await asyncio.gather(self._sample_on(), self._ask_all(self._targets(origin.url)))
             await asyncio.sleep(1)
             self._peaks.after = self._sample()
         return self._peaks
@@ -117,6 +115,10 @@ class Watching:
             made.append(f"/imaginary/{operation}&type={choose(TYPES)}&url={source}")
         return itertools.chain(made, self._random.sample(made, len(made) // 4))
 
+    async def _ask_all(self, targets: "itertools.chain[str]") -> None:
+        await asyncio.gather(*(self._ask(targets) for _ in range(CLIENTS)))
+        self._over = True
+
     async def _ask(self, targets: "itertools.chain[str]") -> None:
         for target in targets:
             response = await self._server.client.get(target)
@@ -124,8 +126,8 @@ class Watching:
             if not response.whole:
                 self._peaks.broken.append(f"{target}: {response.ending}")
 
-    async def _sample_forever(self) -> None:
-        while True:
+    async def _sample_on(self) -> None:
+        while not self._over:
             self._sample()
             await asyncio.sleep(EVERY)
 

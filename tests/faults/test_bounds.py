@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from tests.e2e.harness import Response, Server, eventually
-from tests.faults import processes
+from tests.faults import memory, processes
 from tests.faults.pictures import bomb, noise
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -69,7 +69,7 @@ async def test_bomb_is_refused_at_once_and_no_maker_sees_it(tmp_path: Path) -> N
     async with site(tmp_path) as here:
         makers = here.makers()
         spent = {pid: processes.cpu(pid) for pid in makers}
-        memory = processes.peak(here.server.process.pid)
+        before = processes.peak(here.server.process.pid)
         for width in range(100, 105):  # five signatures: none is answered from a remembered failure
             response = await here.server.client.get(
                 f"/imaginary/resize?width={width}&file=bomb.png"
@@ -81,7 +81,7 @@ async def test_bomb_is_refused_at_once_and_no_maker_sees_it(tmp_path: Path) -> N
             assert await here.seconds(response) < 0.5  # benchmarks/refuse.py has the real figure
         assert here.makers() == makers
         assert {pid: processes.cpu(pid) for pid in makers} == spent
-        assert processes.peak(here.server.process.pid) - memory < 8 * 1024 * 1024
+        assert processes.peak(here.server.process.pid) - before < 8 * 1024 * 1024
 
 
 async def test_crash_of_a_maker_costs_one_502_and_nothing_else(tmp_path: Path) -> None:
@@ -127,3 +127,10 @@ async def test_maker_that_grows_past_its_memory_costs_one_request(tmp_path: Path
         assert (await here.small(62)).status == 200
         for pid in here.makers():
             assert processes.peak(pid) < 300 * 1024 * 1024
+
+
+async def test_memory_of_the_whole_tree_stays_under_its_bound(tmp_path: Path) -> None:
+    peaks = await memory.Watching(tmp_path, 300).run()
+    assert memory.faults(peaks) == [], str(peaks)
+    assert peaks.statuses[200] > 200
+    assert peaks.samples > 20

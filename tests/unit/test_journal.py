@@ -51,7 +51,7 @@ def test_reader_that_is_gone_is_no_error() -> None:
 def test_record_becomes_a_line_with_its_fields_and_traceback() -> None:
     reading, writing = os.pipe()
     journal = Journal(writing)
-    logger = logging.Logger("imcaxy.test")
+    logger = logging.Logger("imcaxy.test")  # noqa: LOG001 - one that nobody else configures
     logger.addHandler(JournalHandler(journal))
     try:
         raise ValueError("why")  # noqa: TRY301 - a traceback is wanted
