@@ -52,6 +52,14 @@ fix: $(READY) ## format, and correct what the linter can correct
 bench: $(READY) ## measure start, memory and speed
 	@for it in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$it"; $(PY) $$it || exit 1; done
 
+.PHONY: kill
+kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), and look at what is left
+	@$(PY) -m tests.faults.kill --rounds $(or $(ROUNDS),1000)
+
+.PHONY: memory
+memory: $(READY) ## watch the memory of all processes over many pictures (PICTURES=2000)
+	@$(PY) -m tests.faults.memory --pictures $(or $(PICTURES),2000)
+
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt
 	@$(PYTHON) requirements/lock.py

@@ -223,9 +223,7 @@ class Server:
         )
 
     async def _sweep_forever(self) -> None:
-        limits = Limits(
-            disk_limit=self._settings.disk_limit, longest_response=LONGEST_RESPONSE
-        )
+        limits = Limits(disk_limit=self._settings.disk_limit, longest_response=LONGEST_RESPONSE)
         sweep = Sweep(
             self._catalog,
             self._blobs,

@@ -44,4 +44,3 @@ class Tasks:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=5)
-

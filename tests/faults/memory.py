@@ -1,7 +1,6 @@
 """Watches the memory of the whole process tree while it makes many different pictures.
 
-`python -m tests.faults.memory --pictures 2000`, or `make memory PICTURES=2000`. What is held against
-what is docs/limits.md; every figure is the kernel's.
+`python -m tests.faults.memory --pictures 2000`. Every figure is the kernel's.
 """
 
 import argparse

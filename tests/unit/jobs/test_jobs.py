@@ -100,6 +100,7 @@ async def test_jobs_past_the_bound_are_refused(world: Instance) -> None:
 @pytest.mark.slow
 async def test_ten_thousand_failures_and_successes_leave_nothing_behind(world: Instance) -> None:
     dice = random.Random(7)
+    stream: Stream | None = None
     for number in range(10_000):
         stream, _ = world.join(str(number % 50))
         readers = [world.tasks.start(_read(stream), "reader") for _ in range(dice.randrange(1, 4))]
@@ -117,7 +118,7 @@ async def test_ten_thousand_failures_and_successes_leave_nothing_behind(world: I
         world.catalog.rows.claims.clear()
         world.blobs.held.clear()
     await world.idle()
-    del stream
+    stream = None
     world.assert_nothing_is_left()
 
 
