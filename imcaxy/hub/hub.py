@@ -44,3 +44,4 @@ class Hub:
         """Let go of the stream: whoever comes now does not find it; its readers go on."""
         if self._streams.get(signature) is stream:
             del self._streams[signature]
+        stream.retire()

@@ -38,6 +38,7 @@ class Stream:
         self._whole = False
         self._error: ImcaxyError | None = None
         self._moved: Variant | None = None
+        self._retired = False
         self._changed = asyncio.Event()
         self._readers = 0
         self._waiting = 0
@@ -90,6 +91,11 @@ class Stream:
         self._pieces, self._ends = [], []
         self._holding.release()
         self._wake()
+
+    def retire(self) -> None:
+        """Free the pieces of a failed stream with its last reader; the hub has let go of it."""
+        self._retired = True
+        self._free_failed()
 
     # What readers do.
 
@@ -154,6 +160,7 @@ class Stream:
                     await self._changed.wait()
         finally:
             self._readers -= 1
+            self._free_failed()
         if self._moved is not None and (stop is None or position < stop):
             async for piece in self._moved.read(position, stop):
                 yield piece
@@ -166,6 +173,11 @@ class Stream:
         offset = position - (self._ends[index] - len(piece))
         end = len(piece) if stop is None else min(len(piece), offset + stop - position)
         return piece if not offset and end == len(piece) else memoryview(piece)[offset:end]
+
+    def _free_failed(self) -> None:
+        if self._retired and self._error is not None and not self._readers:
+            self._pieces, self._ends, self._size = [], [], 0
+            self._holding.release()
 
     def _wake(self) -> None:
         self._changed.set()

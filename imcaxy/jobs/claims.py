@@ -87,13 +87,18 @@ class Claims:
             claim = self._next(wanted, top)
             if not await self._catalog.insert_claim(claim):
                 continue
-            if await self._outbid(claim):
+            try:
+                if await self._outbid(claim):
+                    await self.end(claim, outcomes.DROPPED)
+                    continue
+                kept = await wanted.look_up()
+            except StoreError:  # nobody may wait for a job that will not keep what it makes
                 await self.end(claim, outcomes.DROPPED)
-                continue
-            if (kept := await wanted.look_up()) is not None:
-                await self.end(claim, outcomes.KEPT)
-                return kept
-            return claim
+                raise
+            if kept is None:
+                return claim
+            await self.end(claim, outcomes.KEPT)
+            return kept
 
     @asynccontextmanager
     async def held(self, claim: Claim) -> AsyncIterator[None]:
@@ -128,7 +133,9 @@ class Claims:
     async def _ended(self, claim: Claim) -> bool:
         """Whether its job runs no more; raises its failure while that is remembered."""
         if claim.outcome is None:
-            return await self._catalog.is_gone(claim.by)
+            # An instance has one job per variant: one of its own is left from when the catalog
+            # did not take its outcome.
+            return claim.by == self._incarnation or await self._catalog.is_gone(claim.by)
         outcome = outcomes.parse(claim.outcome)
         if outcome.error is not None and outcome.fresh(self._clock.now()):
             raise outcome.error

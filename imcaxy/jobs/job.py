@@ -106,7 +106,8 @@ class Job:
             raise
         except ImcaxyError as error:
             lifetime = self._parts.failures.lifetime(error)
-            outcome = outcomes.failed(error, self._parts.clock.now() + lifetime)
+            # A copy: the error's traceback would hold on to this frame and the stream's bytes.
+            outcome = outcomes.failed(error.again(), self._parts.clock.now() + lifetime)
             raise
         finally:
             await self._parts.claims.end(claim, outcome)

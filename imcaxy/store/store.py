@@ -179,11 +179,7 @@ class Store:
         load = self._tasks.start(self._load(signature), "look up")
         self._loads[signature] = load
 
-        def ended(_: asyncio.Task[_Found]) -> None:  # also one that was cancelled before it ran
-            if self._loads.get(signature) is load:
-                del self._loads[signature]
-
-        load.add_done_callback(ended)
+        load.add_done_callback(lambda _: self._loads.pop(signature, None))
         return load
 
     async def _load(self, signature: str) -> _Found:
@@ -193,8 +189,6 @@ class Store:
                 return epoch, await self._in_time(self._find(signature))
         except StoreError as error:  # a value: it is raised in each request that waits
             return epoch, error
-        finally:
-            self._loads.pop(signature, None)  # in this step, so that nobody joins what has ended
 
     async def _find(self, signature: str) -> Kept | None:
         async with self._loading:

@@ -128,7 +128,7 @@ class Sweep:
             is_last = claim.number == highest[claim.signature]
             if not state.ended or (is_last and state.seconds < self._limits.outcome_life):
                 continue
-            if claim == self._turn or (is_last and claim.signature == SIGNATURE):
+            if is_last and claim.signature == SIGNATURE:  # this sweep's own
                 continue
             if claim.blob and not await self._catalog.entry_exists(claim.blob):
                 await self._catalog.bury(claim.blob, self._clock.wall())

@@ -96,8 +96,10 @@ async def whole_again(stage: Stack, *, width: int = 50) -> None:
     await hit(stage, width, body, "memory")
     assert stage.imaginary.made == made + 1
     await stage.server.kill()
+    print(datadir.look(data(stage)))
     assert datadir.look(data(stage)).faults() == []
     await datadir.sweep(data(stage))
+    print(datadir.look(data(stage)))
     assert datadir.look(data(stage)).garbage() == []
     await stage.server.start()
     await hit(stage, width, body, "disk")
@@ -274,9 +276,7 @@ async def test_i19_killed_between_blob_and_entry(tmp_path: Path) -> None:
             hold.release()
             response = await reader.rest()
             assert response.body == body
-            await eventually(
-                lambda: len(list((data(stage) / "blobs").glob("??/??/*"))) == kept + 1
-            )
+            await eventually(lambda: len(list((data(stage) / "blobs").glob("??/??/*"))) == kept + 1)
             await stage.server.kill()
         left = datadir.look(data(stage))
         assert len(left.orphans) == 1

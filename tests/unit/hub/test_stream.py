@@ -192,6 +192,22 @@ async def test_bytes_of_a_stream_are_given_back_when_the_last_reader_lets_go() -
     assert budget.used == 0
 
 
+async def test_bytes_of_a_failed_stream_are_given_back_with_its_last_reader() -> None:
+    budget = Budget(1000)
+    made = Stream(budget, 1000)
+    made.begin(HEAD, keeping=False)
+    made.append(b"x" * 600)
+    reader = made.read()
+    await anext(reader)
+    made.fail(ProcessorFailed("cut"))
+    made.retire()
+    assert budget.used == 600
+    await reader.aclose()
+    assert budget.used == 0
+    with pytest.raises(ProcessorFailed):
+        await collect(made.read())
+
+
 async def test_picture_past_its_limit_is_refused() -> None:
     made = stream(limit=10)
     made.begin(HEAD, keeping=True)

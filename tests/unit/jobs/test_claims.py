@@ -248,3 +248,23 @@ async def test_outcome_that_cannot_be_written_is_no_error() -> None:
     claim = await world.taken("a")
     catalog.faults.fail("end_claim")
     await Claims(catalog, "a", world.clock, world.tasks).end(claim, outcomes.KEPT)
+
+
+async def test_claim_is_dropped_when_the_store_fails_before_the_work() -> None:
+    world = Instances()
+
+    async def look_up() -> Kept | None:
+        raise CatalogError
+
+    with pytest.raises(CatalogError):
+        await world.claims("a").take(replace(world.wanted(), look_up=look_up))
+    assert world.rows.claims["sig", 1].outcome == outcomes.DROPPED.render()
+    assert (await world.taken("b")).number == 2
+    assert world.clock.sleepers == 0
+
+
+async def test_own_claim_whose_outcome_was_lost_is_not_waited_for() -> None:
+    world = Instances()
+    await world.taken("a")
+    assert (await world.taken("a")).number == 2
+    assert world.clock.sleepers == 0

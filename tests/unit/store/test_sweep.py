@@ -202,6 +202,16 @@ async def test_number_of_the_sweeps_claim_never_goes_back() -> None:
     assert [claim.number for claim in await world.catalog.claims(SIGNATURE)] == [3]
 
 
+async def test_sweep_does_not_remove_its_own_claim() -> None:
+    world = World()
+    world.rows.gone.add("sweeper")  # as if it had not registered
+    limits = Limits(disk_limit=1000, longest_response=0.0, lease=0.0, outcome_life=0.0)
+    sweep = Sweep(world.catalog, world.blobs, world.clock, "sweeper", limits)
+    for _ in range(3):
+        await sweep.sweep_once()
+    assert [claim.number for claim in await world.catalog.claims(SIGNATURE)] == [3]
+
+
 async def test_failed_sweep_gives_its_turn_back() -> None:
     world = World()
     catalog = FakeCatalog(world.rows)
