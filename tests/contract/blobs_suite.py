@@ -45,7 +45,7 @@ class BlobsSuite:
         await blobs.close()
 
     async def test_blob_put_comes_back_equal(self, blobs: Blobs) -> None:
-        total = await blobs.put(NAME, chunks_of(b"pic", memoryview(b"tu"), b"re"))  # type: ignore[arg-type]
+        total = await blobs.put(NAME, chunks_of(b"pic", memoryview(b"tu"), b"re"))  # type: ignore[arg-type]  # pieces of both kinds
         assert total == BlobSum(7, sha256(b"picture").hexdigest())
         assert await blobs.load(NAME, total) == b"picture"
         assert await read(blobs, NAME, total) == b"picture"

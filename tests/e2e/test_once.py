@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import orjson
 
-from tests.e2e.harness import Answer, Response, ScriptedOrigin, Server, digest, stack
+from tests.e2e.harness import Answer, Response, ScriptedOrigin, Server, digest, eventually, stack
+from tests.faults import datadir
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 PHOTO = "/coffee.jpg"
@@ -100,8 +101,8 @@ async def test_spellings_of_one_request_share_its_picture(tmp_path: Path) -> Non
 async def test_kill_and_restart_is_still_a_hit_with_the_same_etag(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
         first = await here.get()
-        while "hit" not in status(await here.get()):  # kept a moment after it was sent
-            pass
+        # The entry is committed a moment after the picture was sent.
+        await eventually(lambda: datadir.kept(tmp_path / "data") == 1)
         for tier in ("disk", "memory"):
             if tier == "disk":
                 await here.server.kill()

@@ -87,6 +87,13 @@ def look(data: Path) -> Left:
     )
 
 
+def kept(data: Path) -> int:
+    """Entries that are committed, also while a server runs."""
+    connection = sqlite3.connect(f"file:{data / 'catalog.sqlite3'}?mode=ro", uri=True, timeout=10)
+    with contextlib.closing(connection):
+        return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+
 async def sweep(data: Path, clock: Callable[[], Clock] = Tomorrow) -> list[Swept]:
     """Sweep as the server does, in a directory where none runs, with every grace over.
 

@@ -50,6 +50,20 @@ IMPURE = frozenset(
 # Files with code and without a unit test of their own, and why. An entry that is not needed fails.
 NO_UNIT_TEST = {
     "app.py": "wires and decides nothing; tests/e2e run it",
+    "processors/vips/children.py": "test_pool.py drives it through the pool",
+    "processors/vips/colour.py": "test_corpus.py compares its colours on real pictures",
+    "processors/vips/decoding.py": "test_corpus.py reads every kind of picture with it",
+    "processors/vips/encoding.py": "test_corpus.py writes every type with it",
+    "processors/vips/operations.py": "test_corpus.py runs every operation on every picture",
+    "processors/vips/pixels.py": "test_corpus.py compares orientation and alpha",
+    "server/exchange.py": "test_application.py sees every field of it in the access log",
+    "server/pictures.py": "test_application.py has the table of its answers",
+    "sources/answer.py": "test_fetching.py provokes each of its errors over real sockets",
+    "sources/headers/extent.py": "the formats' tests beside it use it",
+    "sources/headers/jpeg.py": "test_picture_header.py reads real files with it",
+    "sources/headers/png.py": "test_picture_header.py reads real files with it",
+    "sources/headers/webp.py": "test_picture_header.py reads real files with it",
+    "store/catalog/connections.py": "tests/contract and test_sqlite.py open, lose and reopen them",
 }
 
 

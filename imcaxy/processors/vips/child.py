@@ -1,8 +1,8 @@
 """The program that decodes: one request frame in, one answer frame out, until its input ends.
 
 Its arguments are its parent's process id, bytes of address space, and niceness. It takes limits on
-itself before it loads a decoder, and holds nothing worth stealing: no secrets in its environment,
-no sockets, no files that it may write. A frame that it cannot read ends it.
+itself before it loads a decoder, and is handed no secret and no open socket. It is not a sandbox:
+it runs as the server's user and may do what that user may. A frame that it cannot read ends it.
 """
 
 import ctypes

@@ -38,10 +38,10 @@ class World:
             blob=blob,
             signature="signature",
             keys=("file", "*"),
-            as_of=facts.get("as_of", LOG_START),  # type: ignore[arg-type]
-            head=facts.get("head", HEAD),  # type: ignore[arg-type]
+            as_of=facts.get("as_of", LOG_START),  # type: ignore[arg-type]  # built from facts given by name
+            head=facts.get("head", HEAD),  # type: ignore[arg-type]  # built from facts given by name
             cost=0.5,
-            chunks=chunks,  # type: ignore[arg-type]
+            chunks=chunks,  # type: ignore[arg-type]  # built from facts given by name
         )
 
 
