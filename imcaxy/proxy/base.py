@@ -1,7 +1,7 @@
 """The port between HTTP and everything below it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from imcaxy.grammar.variant import Variant
@@ -25,6 +25,9 @@ class Plan:
     """What will be served, before anything is looked up."""
 
     vary: tuple[str, ...]  # request fields that chose the variant; named on 304 and errors too
+    error_vary: tuple[str, ...] = field(
+        default=(), kw_only=True
+    )  # that also chose what errors give
 
 
 @dataclass(frozen=True, slots=True)

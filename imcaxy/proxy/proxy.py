@@ -81,6 +81,7 @@ class ImageProxy:
         self._refuse_what_cannot_be_made(request)
         return ImagePlan(
             vary=vary,
+            error_vary=() if self._fallback is None else ("Accept",),  # an <img> gets the source
             request=request,
             signature=signature(request, self._processor.name, self._processor.recipe),
             version=parsed.version,
@@ -111,8 +112,6 @@ class ImageProxy:
 
     async def _from_job(self, plan: ImagePlan) -> Served:
         stream, joined = self._jobs.join(plan.request, plan.signature)
-        if joined and stream.whole:  # made, and about to be in the catalog
-            return self._served(plan, stream, CacheStatus(hit=True, detail="memory"))
         try:
             async with asyncio.timeout(self._rules.request_timeout):
                 await stream.started()
@@ -125,7 +124,8 @@ class ImageProxy:
             return None
         variant = await self._fallback.source_of(plan.request, error)
         status = CacheStatus(hit=False, fwd="bypass", detail="fallback")
-        return Served(variant=variant, status=status, vary=plan.vary, fallback=True)
+        vary = (*plan.vary, *plan.error_vary)
+        return Served(variant=variant, status=status, vary=vary, fallback=True)
 
     def _served(self, plan: ImagePlan, variant: Variant, status: CacheStatus) -> Served:
         return Served(

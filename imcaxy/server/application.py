@@ -194,7 +194,7 @@ class Application:
             wants_image=accept is not None and names_image(accept),
         )
         plan = self._proxy.plan(asked)
-        exchange.vary = plan.vary
+        exchange.vary = (*plan.vary, *plan.error_vary)
         try:
             async with asyncio.timeout(
                 self._policy.request_timeout + 1

@@ -193,12 +193,16 @@ async def test_i08_ten_thousand_failures_and_successes_leave_nothing_behind(
 ) -> None:
     async with stack(tmp_path) as stage:
         chance = random.Random(9)
+        stage.imaginary.answer(Answer(BODY))
+        await stage.get(width=9_999)
+        idle = stage.server.descriptors()
         await fail_then_work(stage, range(1, 501), chance)
-        descriptors, memory = stage.server.descriptors(), stage.server.rss()
+        memory = stage.server.rss()
         for start in range(1_001, 5_501, 500):
             await fail_then_work(stage, range(start, start + 500), chance)
         await eventually(lambda: stage.server.connections() == 0)
-        assert stage.server.descriptors() <= descriptors + 5
+        # Kept connections to the origin and to Imaginary end by themselves when nobody uses them.
+        await eventually(lambda: stage.server.descriptors() <= idle, within=60)
         # The memory tier may have filled up: 5,000 pictures of 20 kB.
         assert stage.server.rss() - memory < 160 * 1024 * 1024
 

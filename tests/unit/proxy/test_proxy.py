@@ -75,14 +75,14 @@ async def test_request_that_joins_a_running_job_is_collapsed() -> None:
     assert len(world.processor.deliveries) == 1
 
 
-async def test_whole_picture_that_is_being_kept_is_a_hit() -> None:
+async def test_whole_picture_that_is_not_yet_kept_is_no_hit() -> None:
     world = World()
     world.catalog.faults.hang("insert_entry")
     first = asyncio.gather(world.ask(f"width=3&{URL}"))
     (await world.processor.delivery(0)).deliver(b"picture")
     await first
     await world.catalog.faults.reached("insert_entry")
-    assert (await world.ask(f"width=3&{URL}")).status.render() == "Imcaxy; hit; detail=memory"
+    assert (await world.ask(f"width=3&{URL}")).status.render() == "Imcaxy; fwd=miss; collapsed"
     world.catalog.faults.heal()
     await world.idle()
 
