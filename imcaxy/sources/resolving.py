@@ -8,10 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Protocol
 
-import dns.asyncresolver
-import dns.exception
-import dns.nameserver
-import dns.resolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from imcaxy.errors import SourceFailed, SourceRefused, SourceTimeout
@@ -67,6 +63,12 @@ class NameserverLookup(Lookup):
     """Asks the given DNS servers and nothing else: no hosts file, no search list, no cache."""
 
     def __init__(self, nameservers: Sequence[tuple[Address, int]]) -> None:
+        # Here, because a tenth of the start would go to what most servers never use.
+        import dns.asyncresolver  # noqa: PLC0415 - see above
+        import dns.exception  # noqa: PLC0415 - see above
+        import dns.nameserver  # noqa: PLC0415 - see above
+
+        self._failures = (dns.exception.DNSException, OSError)
         self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._resolver.nameservers = [
             dns.nameserver.Do53Nameserver(str(address), port) for address, port in nameservers
@@ -79,7 +81,7 @@ class NameserverLookup(Lookup):
         try:
             answers = await self._resolver.resolve_name(host, search=False)
             return [ip_address(text) for kind in kinds for text in answers.addresses(kind)]
-        except (dns.exception.DNSException, OSError) as error:
+        except self._failures as error:
             raise _unresolved(host) from error
 
     async def close(self) -> None:
