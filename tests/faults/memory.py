@@ -30,7 +30,7 @@ LIMITS = {
     "download_limit": 16 * MIB,
     "max_variant_bytes": 8 * MIB,
     "max_source_bytes": 4 * MIB,
-    "process_memory": 512 * MIB,
+    "process_memory": 320 * MIB,
 }
 # docs/limits.md: what a server needs for itself, and what it holds beside the limits.
 BASE = 80 * MIB
