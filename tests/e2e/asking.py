@@ -24,7 +24,7 @@ class Reply:
     status: int
     fields: list[Field]  # names in lower case
     body: bytes
-    whole: bool  # whether its framing said that this is all
+    whole: bool  # whether its framing said that this is all; never by the connection's end alone
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -84,9 +84,7 @@ async def _reply(
 ) -> Reply:
     reply = Reply(0, [], b"", whole=False)
     while True:
-        event = await _event(connection, reader)
-        if event is None or isinstance(event, h11.ConnectionClosed):
-            return reply
+        event = connection.next_event()
         if isinstance(event, h11.Response):
             reply.status = event.status_code
             reply.fields = [(name.decode(), value.decode()) for name, value in event.headers]
@@ -94,34 +92,25 @@ async def _reply(
             reply.body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
             assert connection.trailing_data[0] == b"", "bytes behind the answer"
-            reply.whole = _is_framed(reply)
+            reply.whole = True
             return reply
-        if reply.status and upto is not None and len(reply.body) >= upto:
-            return reply
+        elif event is h11.NEED_DATA:
+            enough = reply.status and upto is not None and len(reply.body) >= upto
+            if enough or not await _more(connection, reader):
+                return reply
+        else:
+            assert isinstance(event, h11.InformationalResponse), event
 
 
-def _is_framed(reply: Reply) -> bool:
-    bodyless = reply.status in {204, 304}
-    framed = reply.get("content-length") is not None or reply.get("transfer-encoding") is not None
-    return bodyless or framed or not reply.body
-
-
-async def _event(connection: h11.Connection, reader: asyncio.StreamReader) -> Any:
-    """The next part of the answer; None when the connection ended within it."""
-    while True:
-        event = connection.next_event()
-        if event is not h11.NEED_DATA:
-            return event
-        try:
-            data = await reader.read(PIECE)
-        except ConnectionError:
-            return None
+async def _more(connection: h11.Connection, reader: asyncio.StreamReader) -> bool:
+    """Hand on what comes next; False when the connection ended within the answer."""
+    try:
+        data = await reader.read(PIECE)
+    except ConnectionError:
+        return False
+    if data:
         connection.receive_data(data)
-        if not data:
-            try:
-                return connection.next_event()
-            except h11.RemoteProtocolError:  # it ended early
-                return None
+    return bool(data)
 
 
 def logged(server: Server, part: str = "/imaginary/") -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import subprocess
@@ -15,6 +16,10 @@ import aiohttp
 START = 30.0  # seconds until the browser must listen
 PATIENCE = 60.0  # seconds for one condition
 _POLL = 0.05  # seconds
+
+
+class RefusedError(Exception):
+    """The browser did not do what a protocol call asked for."""
 
 
 class Page:
@@ -31,7 +36,8 @@ class Page:
         while True:
             reply: dict[str, Any] = await self._socket.receive_json(timeout=PATIENCE)
             if reply.get("id") == number:
-                assert "error" not in reply, reply
+                if "error" in reply:
+                    raise RefusedError(reply["error"])
                 result: dict[str, Any] = reply["result"]
                 return result
 
@@ -41,9 +47,12 @@ class Page:
         return result["result"].get("value")
 
     async def until(self, expression: str) -> None:
-        """Return once the expression is true."""
+        """Return once the expression is true; between two documents it is not."""
         async with asyncio.timeout(PATIENCE):
-            while await self.value(expression) is not True:
+            while True:
+                with contextlib.suppress(RefusedError):
+                    if await self.value(expression) is True:
+                        return
                 await asyncio.sleep(_POLL)
 
     async def screenshot(self, file: Path) -> None:
@@ -60,6 +69,7 @@ async def browsing(address: str, profile: Path) -> AsyncIterator[Page]:
         [
             *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
             *("--disable-background-networking", "--no-first-run", "--window-size=1300,1000"),
+            *("--disable-component-update", "--disable-sync", "--disable-quic"),
             *("--remote-debugging-port=0", f"--user-data-dir={profile}", address),
         ],
         stdout=subprocess.DEVNULL,

@@ -113,6 +113,7 @@ async def test_failure_is_answered_with_the_source_where_a_picture_was_asked_for
     served = (await asking)[0]
     assert served.fallback
     assert served.status.render() == "Imcaxy; fwd=bypass; detail=fallback"
+    assert "Accept" in served.vary  # whoever asks for no picture gets the error
     assert await collect(served.variant.read()) == PIXEL
 
 
@@ -132,6 +133,11 @@ def test_plan_resolves_auto_to_what_is_accepted_and_can_be_made() -> None:
     )
     assert plan.request.options["type"] == "webp"
     assert plan.vary == ("Accept", "Save-Data")
+
+
+def test_plan_says_that_accept_chooses_between_an_error_and_the_source() -> None:
+    assert World(fallback=True).proxy.plan(asked("resize", f"width=3&{URL}")).error_vary
+    assert not World().proxy.plan(asked("resize", f"width=3&{URL}")).error_vary
 
 
 def test_plans_of_two_spellings_share_a_signature() -> None:

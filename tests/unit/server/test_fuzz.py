@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -61,16 +62,19 @@ FIELDS = (
 TAILS = ("", "", "", "hello", "5\r\nhello\r\n0\r\n\r\n", "5\r\nhel", "\r\n\r\n", "\x00")
 
 
-def _request(chance: random.Random, plain: bool) -> bytes:
-    """One request; a plain one can be parsed, so that the connection goes on."""
+def random_request(chance: random.Random, plain: bool, targets: Sequence[str] = TARGETS) -> bytes:
+    """One request; a plain one can be parsed, so that the connection goes on.
+
+    Plain ones name the first six of `targets`.
+    """
     if plain:
-        target = chance.choice(TARGETS[:6])
+        target = chance.choice(targets[:6])
         fields = chance.sample(FIELDS[:10], chance.choice((0, 1, 2)))
         head = [f"{chance.choice(METHODS[:5])} {target} HTTP/1.1", "Host: x", *fields]
         return "\r\n".join([*head, "", ""]).encode("latin-1")
     version = chance.choice(("HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "http"))
     fields = chance.sample(FIELDS, chance.choice((0, 0, 1, 1, 2, 3, 5)))
-    head = [f"{chance.choice(METHODS)} {chance.choice(TARGETS)} {version}", "Host: x", *fields]
+    head = [f"{chance.choice(METHODS)} {chance.choice(targets)} {version}", "Host: x", *fields]
     raw = bytearray(("\r\n".join([*head, "", ""]) + chance.choice(TAILS)).encode("latin-1"))
     if chance.random() < 0.1:
         raw[chance.randrange(len(raw))] = chance.randrange(256)
@@ -84,7 +88,7 @@ async def _fuzz(house: House, seed: int, count: int) -> int:
     left = count
     while left:
         plain = chance.random() < 0.5
-        batch = [_request(chance, plain) for _ in range(min(left, chance.choice((1, 5, 30))))]
+        batch = [random_request(chance, plain) for _ in range(min(left, chance.choice((1, 5, 30))))]
         left -= len(batch)
         wire = await Wire.open(house.port)
         try:
