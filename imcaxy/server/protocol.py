@@ -188,6 +188,8 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
+        if message.upgrade:  # declined; what was pipelined behind it may be lost within aiohttp
+            message = message._replace(should_close=True)
         return web.BaseRequest(
             message, payload, protocol, writer, task, self._loop, client_max_size=BODY_LIMIT
         )

@@ -105,7 +105,6 @@ def statuses(raw: bytes) -> list[int]:
     return found
 
 
-@pytest.mark.slow
 async def test_random_requests_at_a_process_are_answered_or_refused_cleanly(
     tmp_path: Path,
 ) -> None:

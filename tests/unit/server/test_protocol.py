@@ -124,11 +124,16 @@ async def test_head_begun_before_keepalive_ends_is_answered(serving: Open) -> No
         assert await wire.closed()  # and the next keep-alive counts again
 
 
-async def test_upgrade_is_declined_and_the_connection_goes_on(house: House) -> None:
+@pytest.mark.parametrize("protocol", ["websocket", "h2c"])
+async def test_upgrade_is_declined_and_the_connection_ends_after_the_answer(
+    house: House, protocol: str
+) -> None:
     wire = await house.wire()
-    fields = ("Connection: Upgrade", "Upgrade: websocket")
-    assert (await wire.get("/healthz", *fields)).status == 200
-    assert (await wire.get("/healthz")).status == 200
+    fields = f"Host: x\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n"
+    await wire.send(f"GET /healthz HTTP/1.1\r\n{fields}{OK}")  # the second one may be lost
+    reply = await wire.reply()
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert await wire.closed()
 
 
 async def test_body_that_no_handler_reads_does_not_reach_the_next_request(house: House) -> None:
