@@ -44,14 +44,13 @@ class Jobs:
             raise Overloaded(retry_after=self._parts.slots.retry_after())
         stream = self._parts.hub.open(signature)
         self._count += 1
-        job = Job(self._parts, stream, request, signature, self._position())
-        self._tasks.detach(self._run(job, stream, signature), f"job {signature[:8]}")
+        self._tasks.detach(self._run(stream, request, signature), f"job {signature[:8]}")
         return stream, False
 
-    async def _run(self, job: Job, stream: Stream, signature: str) -> None:
+    async def _run(self, stream: Stream, request: ImageRequest, signature: str) -> None:
         failures = self._parts.failures
         try:
-            await job.run()
+            await self._make(stream, request, signature)
         except Abandoned as error:
             stream.fail(error)
         except ImcaxyError as error:
@@ -64,3 +63,17 @@ class Jobs:
             stream.fail(Draining())  # cancelled by a stop; nothing when it has ended
             self._count -= 1
             self._parts.hub.remove(signature, stream)
+
+    async def _make(self, stream: Stream, request: ImageRequest, signature: str) -> None:
+        """Run a job into the stream; raises Abandoned only while nobody waits for it.
+
+        1. the last reader leaves  2. its job's turn comes: dropped  3. the job ends its claim
+        4. a reader joins: the stream is still in the hub      -> the job starts again, at the end
+        of the queue. Who sees Abandoned raised here removes the stream in the same step.
+        """
+        while True:
+            try:
+                return await Job(self._parts, stream, request, signature, self._position()).run()
+            except Abandoned:
+                if stream.abandoned:
+                    raise

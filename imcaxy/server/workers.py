@@ -52,7 +52,7 @@ def listening_sockets(host: str, port: int, count: int) -> list[socket.socket]:
     return sockets
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Worker:
     """A running worker process and the pipe whose end tells it that the parent is gone."""
 
@@ -82,12 +82,16 @@ class Supervisor:
         sockets: Sequence[socket.socket],
         drain_timeout: float,
     ) -> None:
-        """`command` gets `--listen-fd N --ready-fd N --lifeline-fd N` appended."""
+        """`command` gets `--listen-fd N --ready-fd N --lifeline-fd N` appended.
+
+        The sockets are owned, and closed by `stop`.
+        """
         self._command = command
         self._environment = environment
         self._sockets = sockets
         self._drain_timeout = drain_timeout
         self._workers: dict[int, Worker] = {}  # by place, an index into the sockets
+        self._running: set[Worker] = set()  # these, those that start and those that drain
         self._tasks = Tasks()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Lock()
@@ -113,6 +117,8 @@ class Supervisor:
 
     async def _start(self, place: int) -> bool:
         """Start a worker in this place beside whoever is there; whether it got ready."""
+        if self._stopping.is_set():
+            return False
         ready, ready_end = os.pipe()
         lifeline_end, lifeline = os.pipe()
         listen = self._sockets[place].fileno()
@@ -129,10 +135,12 @@ class Supervisor:
             os.close(ready_end)
             os.close(lifeline_end)
         worker = Worker(process, lifeline)
+        self._running.add(worker)
+        if self._stopping.is_set():  # told to stop while the process was being made
+            worker.terminate()
         if not await _is_ready(ready):
             worker.kill()
-            await process.wait()
-            os.close(lifeline)
+            await self._gone(worker)
             return False
         before = self._workers.get(place)
         self._workers[place] = worker
@@ -145,8 +153,7 @@ class Supervisor:
     async def _watch(self, place: int, worker: Worker) -> None:
         """Replace the worker when it dies unasked."""
         began = asyncio.get_running_loop().time()
-        status = await worker.process.wait()
-        os.close(worker.lifeline)
+        status = await self._gone(worker)
         if worker.retiring or self._stopping.is_set():
             return
         _log.error("a worker died", extra={"place": place, "status": status})
@@ -158,6 +165,13 @@ class Supervisor:
             if await self._start(place):
                 return
             pause = min(longest, max(PAUSE[0], pause * 2))
+
+    async def _gone(self, worker: Worker) -> int:
+        """The status with which the worker ended, once it has."""
+        status = await worker.process.wait()
+        os.close(worker.lifeline)
+        self._running.discard(worker)
+        return status
 
     def _reload_soon(self) -> None:
         self._tasks.detach(self.reload(), "reload")
@@ -175,11 +189,18 @@ class Supervisor:
                     await self._ended(before)
 
     async def stop(self) -> None:
-        """Ask every worker to drain, wait for them, and kill who does not end in time."""
+        """Ask every worker to drain, wait for them, and kill who does not end in time.
+
+        The sockets are closed here too: once the workers have let go of theirs, who connects is
+        refused at once and need not wait for a successor that does not come.
+        """
         self._stopping.set()
-        for worker in self._workers.values():
+        for listener in self._sockets:
+            listener.close()
+        running = list(self._running)
+        for worker in running:
             worker.terminate()
-        await asyncio.gather(*(self._ended(worker) for worker in self._workers.values()))
+        await asyncio.gather(*(self._ended(worker) for worker in running))
         await self._tasks.drain(1.0)
 
     async def _ended(self, worker: Worker) -> None:

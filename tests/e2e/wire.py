@@ -52,6 +52,7 @@ class Getting:
         self.asked = asyncio.get_running_loop().time()
         self.first: float | None = None
         self._chunk = 0  # bytes left of the current chunk
+        self.port: int = writer.get_extra_info("sockname")[1]  # the client's
 
     async def head(self) -> int:
         """Read the status line and the headers; returns the status, 0 when there was no answer."""
@@ -95,6 +96,10 @@ class Getting:
         if abruptly:
             self._writer.transport.abort()
         self._writer.close()
+        return self.seen()
+
+    def seen(self) -> Response:
+        """What was read so far; the connection stays."""
         return Response(
             status=self.status,
             headers=self.headers,

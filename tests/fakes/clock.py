@@ -1,6 +1,7 @@
 """A clock that stands still until a test advances it."""
 
 import asyncio
+from collections.abc import Callable
 
 from imcaxy.clock import Clock
 
@@ -40,6 +41,23 @@ class FakeClock(Clock):
             await settle()
         self._now = until
         await settle()
+
+
+class Interrupting(Clock):
+    """The machine's clock that calls something at the end of the second sleep.
+
+    That is before the event loop has looked at its sockets again.
+    """
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._sleeps = 0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self._sleeps += 1
+        if self._sleeps == 2:
+            self._call()
 
 
 async def settle(rounds: int = 50) -> None:

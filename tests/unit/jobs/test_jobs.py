@@ -50,6 +50,29 @@ async def test_queued_job_that_nobody_waits_for_is_dropped(world: Instance) -> N
     world.assert_nothing_is_left()
 
 
+async def test_reader_that_joins_a_job_while_it_is_dropped_gets_the_picture(
+    world: Instance,
+) -> None:
+    _, first = await world.making("a")
+    _, second = await world.making("b")
+    forgotten, _ = world.join("c")
+    await settle()
+    world.catalog.faults.hang("end_claim")
+    first.deliver(b"a")
+    await settle()  # the third job's turn came, nobody waited, and it ends its claim
+    late, joined = world.join("c")
+    assert joined
+    assert late is forgotten
+    world.wait(late)
+    world.catalog.faults.heal()
+    (await world.processor.delivery(2)).deliver(b"c")
+    assert await collect(late.read()) == b"c"
+    second.deliver(b"b")
+    await world.idle()
+    assert len(world.processor.deliveries) == 3
+    world.assert_nothing_is_left()
+
+
 async def test_failure_before_a_byte_is_shared_and_remembered(world: Instance) -> None:
     stream, delivery = await world.making()
     delivery.refuse(ProcessorUnavailable("down"))

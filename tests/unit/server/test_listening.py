@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
 
 from imcaxy.clock import Clock
 from imcaxy.server.listening import Listener, Patience
 from imcaxy.tasks import Tasks
+from tests.fakes.clock import Interrupting
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import MISS, ScriptedVariant, kept
 from tests.fakes.wire import Wire, until
@@ -61,6 +63,27 @@ async def test_drain_idle_connection_is_closed_after_the_grace(serving: Open) ->
         assert (await wire.get("/healthz")).status == 200
         await asyncio.wait_for(house.listener.drain(5), 1)
         assert await wire.closed()
+
+
+async def test_drain_request_that_the_loop_has_not_read_yet_is_answered(house: House) -> None:
+    house.proxy.put("resize", kept(b"x"))
+    client = socket.socket()
+    clock = Interrupting(lambda: client.send(ASK.encode()))
+    listener = Listener(house.application, clock, Patience(grace=0))
+    listening = socket.create_server(("127.0.0.1", 0))
+    await listener.start([listening])
+    client.setblocking(False)
+    loop, answer = asyncio.get_running_loop(), b""
+    await loop.sock_connect(client, ("127.0.0.1", listening.getsockname()[1]))
+    await until(lambda: listener.connections)
+    await listener.drain(5)
+    try:
+        while piece := await asyncio.wait_for(loop.sock_recv(client, 65536), 5):
+            answer += piece
+    finally:
+        client.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\nx")
 
 
 @pytest.mark.parametrize("length", [None, 10], ids=["chunked", "length"])

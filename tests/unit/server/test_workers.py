@@ -11,13 +11,17 @@ import pytest
 from imcaxy.server.workers import Supervisor, listening_sockets, worker_command
 
 PROGRAM = """
-import os, signal, socket, sys
+import os, select, signal, socket, sys
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 if os.path.exists(os.environ["BROKEN"]):
     sys.exit(3)
+def end(*_):
+    while os.path.exists(os.environ["LINGER"]):
+        select.select([], [], [], 0.01)
+    sys.exit(0)
 listener = socket.socket(fileno=int(given["--listen-fd"]))
 listener.setblocking(True)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+signal.signal(signal.SIGTERM, end)
 os.write(int(given["--ready-fd"]), b"1")
 os.close(int(given["--ready-fd"]))
 while True:
@@ -30,11 +34,16 @@ while True:
 class World:
     def __init__(self, folder: Path, count: int) -> None:
         self.broken = folder / "broken"
+        self.linger = folder / "linger"  # while it is there, workers drain
         program = folder / "worker.py"
         program.write_text(PROGRAM)
         self.sockets = listening_sockets("127.0.0.1", 0, count)
         self.port = self.sockets[0].getsockname()[1]
-        environment = {**os.environ, "BROKEN": str(self.broken)}
+        environment = {
+            **os.environ,
+            "BROKEN": str(self.broken),
+            "LINGER": str(self.linger),
+        }
         command = [sys.executable, str(program)]
         self.supervisor = Supervisor(command, environment, self.sockets, 5.0)
 
@@ -95,6 +104,31 @@ async def test_reload_with_a_broken_program_keeps_the_old_workers(world: World) 
     world.broken.touch()
     await world.supervisor.reload()
     assert await world.everybody(2) == before
+
+
+async def test_stop_waits_for_workers_that_a_reload_lets_drain(world: World) -> None:
+    assert await world.supervisor.start()
+    world.linger.touch()
+    reloading = asyncio.gather(world.supervisor.reload())
+    async with asyncio.timeout(10):
+        while len(world.supervisor._running) < 3:
+            await asyncio.sleep(0)
+    running = [worker.process for worker in world.supervisor._running]
+    stopping = asyncio.gather(world.supervisor.stop())
+    await asyncio.sleep(0)
+    world.linger.unlink()
+    await stopping
+    assert [each.returncode is not None for each in running] == [True] * 3
+    await reloading
+    assert not world.supervisor._running
+
+
+async def test_stop_closes_the_sockets_so_that_who_connects_is_refused(world: World) -> None:
+    assert await world.supervisor.start()
+    await world.supervisor.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await world.ask()
+    assert not await world.supervisor._start(0)
 
 
 async def test_start_of_a_broken_program_is_a_failure(world: World) -> None:
