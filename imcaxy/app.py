@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import os
 import resource
 import signal
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imcaxy import gallery
@@ -34,7 +33,7 @@ from imcaxy.server.application import Application
 from imcaxy.server.listening import Listener
 from imcaxy.server.policy import HttpPolicy
 from imcaxy.server.workers import Supervisor, worker_command
-from imcaxy.settings import Settings
+from imcaxy.settings import Settings, parse_nameserver
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads
@@ -53,6 +52,8 @@ LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its en
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
 
 _log = logging.getLogger("imcaxy.app")
+
+Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and what was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +197,15 @@ class Server:
         await self._blobs.close()
         self._journal.close()
 
-    async def check(self) -> list[tuple[str, bool, str]]:
-        """What each dependency says when it is tried: name, whether it works, what was found."""
-        found = []
-        parts = (("blobs", self._blobs), ("catalog", self._catalog), ("processor", self._processor))
-        for name, part in parts:
-            try:
-                if part is self._blobs:
-                    await self._blobs.start()
-                elif part is self._catalog:
-                    await self._catalog.start(self._blobs.id)
-                found.append((name, True, await part.check()))
-            except ImcaxyError as error:
-                found.append((name, False, error.detail))
-        return found
+    async def check(self) -> list[Finding]:
+        """What each dependency says when it is tried."""
+        blobs = await _tried("blobs", self._blobs.start, self._blobs.check)
+        catalog: Finding = ("catalog", False, "not tried, because the blobs do not work")
+        if blobs[1]:
+            catalog = await _tried(
+                "catalog", lambda: self._catalog.start(self._blobs.id), self._catalog.check
+            )
+        return [blobs, catalog, await _tried("processor", self._processor.check)]
 
     async def _register(self, *, left: bool = False) -> None:
         await self._catalog.write_instance(
@@ -242,30 +238,39 @@ class Server:
 
 
 async def serve(
-    settings: Settings, sockets: Sequence[socket.socket], ready_fd: int = -1, lifeline_fd: int = -1
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    ready: Callable[[], None],
+    lifeline_fd: int = -1,
 ) -> int:
     """Serve on these sockets until SIGTERM, SIGINT or the end of the lifeline; the exit status.
 
-    A worker tells its parent that it is ready by a byte to `ready_fd`.
+    `ready` is called once, when requests are answered; never when the server cannot start.
     """
-    _log_to(2)
+    messages = _log_to(2)
     _allow_many_files()
     server = Server(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop_soon)
+    if lifeline_fd >= 0:  # a hang-up of the whole group is the parent's: it replaces its workers
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def orphaned() -> None:
+        loop.remove_reader(lifeline_fd)  # its end stays readable and would wake the loop for ever
+        server.stop_soon()
+
     try:
         await server.start(sockets)
-        if ready_fd >= 0:
-            os.write(ready_fd, b"1")
-            os.close(ready_fd)
+        ready()
         if lifeline_fd >= 0:
-            loop.add_reader(lifeline_fd, server.stop_soon)
+            loop.add_reader(lifeline_fd, orphaned)
         await server.run()
     finally:
         if lifeline_fd >= 0:
             loop.remove_reader(lifeline_fd)
         await server.close()
+        messages.close()
     return 0
 
 
@@ -273,18 +278,32 @@ async def supervise(
     settings: Settings, sockets: Sequence[socket.socket], environment: Mapping[str, str]
 ) -> int:
     """Run one worker process per socket until told to stop; the exit status."""
-    _log_to(2)
+    messages = _log_to(2)
     supervisor = Supervisor(worker_command(), environment, sockets, settings.drain_timeout)
-    return await supervisor.run()
+    try:
+        return await supervisor.run()
+    finally:
+        messages.close()
 
 
-async def check(settings: Settings) -> list[tuple[str, bool, str]]:
-    """Try everything that serving needs: name, whether it works, what was found."""
+async def check(settings: Settings) -> list[Finding]:
+    """Try everything that serving needs."""
     server = Server(settings)
     try:
         return await server.check()
     finally:
         await server.close()
+
+
+async def _tried(name: str, *steps: Callable[[], Awaitable[object]]) -> Finding:
+    """What the last of the steps found, or why one of them failed."""
+    found: object = None
+    try:
+        for step in steps:
+            found = await step()
+    except ImcaxyError as error:
+        return name, False, error.detail
+    return name, True, str(found)
 
 
 def _processor(settings: Settings, share: Share) -> Processor:
@@ -293,7 +312,7 @@ def _processor(settings: Settings, share: Share) -> Processor:
             settings.imaginary_service_url,
             timeout=settings.process_timeout,
             first_byte=settings.process_timeout,
-            stall=settings.process_timeout,
+            stall=settings.process_timeout / 2,  # Imaginary sends nothing before all is made
             max_bytes=settings.max_variant_bytes,
             connections=share.running,
         )
@@ -315,7 +334,7 @@ def _readers(settings: Settings) -> dict[str, SourceReader]:
             allowed_domains=settings.allowed_domains,
             networks=[ipaddress.ip_network(each) for each in settings.allowed_networks],
             dev=settings.dev,
-            nameservers=settings.nameservers,
+            nameservers=[parse_nameserver(each) for each in settings.nameservers],
         ),
         "file": DirectoryReader(
             settings.source_dir,
@@ -333,8 +352,11 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _log_to(descriptor: int) -> None:
+def _log_to(descriptor: int) -> Journal:
+    """The journal that the program's own messages go to from now on."""
+    journal = Journal(descriptor)
     logger = logging.getLogger("imcaxy")
     logger.setLevel(logging.INFO)
-    logger.handlers = [JournalHandler(Journal(descriptor))]
+    logger.handlers = [JournalHandler(journal)]
     logger.propagate = False
+    return journal

@@ -22,7 +22,8 @@ RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 done, 1 something does not work, 2 a mistake in arguments or settings."""
-    asked = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = (_worker_parser() if given[:1] == ["worker"] else _parser()).parse_args(given)
     try:
         return int(asked.run(asked))
     except SettingsError as error:
@@ -60,10 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[flags], help=text, description=text)
         command.set_defaults(run=run)
-    worker = commands.add_parser("worker")  # one process of `serve --workers`; not for people
+    return parser
+
+
+def _worker_parser() -> argparse.ArgumentParser:
+    """Of one process of `serve --workers`. Apart, so that no message to people names it."""
+    parser = argparse.ArgumentParser(prog="imcaxy")
+    parser.add_argument("command")
     for name in ("--listen-fd", "--ready-fd", "--lifeline-fd"):
-        worker.add_argument(name, type=int, required=True)
-    worker.set_defaults(run=_worker)
+        parser.add_argument(name, type=int, required=True)
+    parser.set_defaults(run=_worker)
     return parser
 
 
@@ -81,9 +88,14 @@ def _serve(asked: argparse.Namespace) -> int:
     sockets = _listen(settings)
     from imcaxy import app
 
-    if settings.workers > 1:
-        return _run(app.supervise(settings, sockets, environment(**flags)))
-    return _run(app.serve(settings, sockets))
+    try:
+        if settings.workers > 1:
+            _announce(sockets)
+            return _run(app.supervise(settings, sockets, environment(**flags)))
+        return _run(app.serve(settings, sockets, lambda: _announce(sockets)))
+    finally:
+        for listener in sockets:
+            listener.close()
 
 
 def _worker(asked: argparse.Namespace) -> int:
@@ -92,8 +104,12 @@ def _worker(asked: argparse.Namespace) -> int:
     from imcaxy import app
     from imcaxy.settings import load
 
+    def tell_parent() -> None:
+        os.write(asked.ready_fd, b"1")
+        os.close(asked.ready_fd)
+
     sockets = [socket.socket(fileno=asked.listen_fd)]
-    return _run(app.serve(load(), sockets, asked.ready_fd, asked.lifeline_fd))
+    return _run(app.serve(load(), sockets, tell_parent, asked.lifeline_fd))
 
 
 def _settings(asked: argparse.Namespace) -> int:
@@ -119,23 +135,28 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 def _listen(settings: "Settings") -> "list[socket.socket]":
-    """A listening socket per worker, told about in one line; ImcaxyError when none can be had."""
+    """A listening socket per worker; ImcaxyError when none can be had."""
     from imcaxy.server.workers import listening_sockets
 
     try:
-        sockets = listening_sockets(settings.host, settings.port, settings.workers)
+        return listening_sockets(settings.host, settings.port, settings.workers)
     except OSError as error:
         raise ImcaxyError(
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         ) from error
+
+
+def _announce(sockets: "Sequence[socket.socket]") -> None:
     host, port = sockets[0].getsockname()[:2]
     _say(f"Imcaxy {__version__} listens on http://{f'[{host}]' if ':' in host else host}:{port}/")
-    return sockets
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     import uvloop
 
+    from imcaxy.allocator import give_back_large_pieces
+
+    give_back_large_pieces()
     return uvloop.run(work)
 
 

@@ -17,6 +17,18 @@ PREFIX = "IMCAXY_"
 MIB = 1024 * 1024
 FORMATS = ("avif", "webp", "png")  # jpeg is not one: it would flatten pictures with alpha
 LISTS = ("allowed_domains", "allowed_origins", "allowed_networks", "nameservers", "auto_formats")
+_SIZE = "must be a size such as 64MiB, 10GiB or 500MB, or a number of bytes"
+_MISTAKES = {  # by pydantic's name
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "byte_size": _SIZE,
+    "byte_size_unit": _SIZE,
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+}
+_NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
 NEVER_EMPTY = ("allowed_domains", "allowed_origins")  # an empty list must not come to mean "all"
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -202,7 +214,7 @@ class Settings(BaseSettings):
     @classmethod
     def _nameservers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for item in value:
-            _nameserver(item)
+            parse_nameserver(item)
         return value
 
     @field_validator("auto_formats")
@@ -260,6 +272,23 @@ class Shown(NamedTuple):
     origin: Literal["default", "environment", "flag"]
 
 
+def parse_nameserver(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """Address and port (53 unless given) of `address`, `address:port` or `[address]:port`.
+
+    Raises ValueError.
+    """
+    match = _NAMESERVER.fullmatch(text)
+    host, port = (match[1] or match[2], int(match[3] or 53)) if match else (text, 53)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        address = None
+    if address is None or not 0 < port < 65536:
+        message = f"{text!r} is not an address, address:port or [address]:port"
+        raise ValueError(message)
+    return address, port
+
+
 def load(**flags: object) -> Settings:
     """The settings of the environment, `flags` (of the command line; None is not given) before it.
 
@@ -273,7 +302,8 @@ def load(**flags: object) -> Settings:
         for item in error.errors(include_url=False):
             name = str(item["loc"][0])
             asked = f"--{name}" if name in given else variable(name)
-            mistakes.append(_mistake(asked, name, item["msg"], item["input"]))
+            text = _problem(item["type"], item["msg"], item.get("ctx", {}))
+            mistakes.append(_mistake(asked, name, text, item["input"]))
     else:
         if not mistakes:
             return settings
@@ -321,15 +351,18 @@ def written(value: object) -> str:
             return str(value)
 
 
-def _nameserver(text: str) -> None:
-    match = re.fullmatch(r"\[(.+)\](?::(\d{1,5}))?", text) or re.fullmatch(
-        r"([^:]+):(\d{1,5})", text
-    )
-    address, port = match.groups() if match else (text, None)
-    ipaddress.ip_address(address)
-    if not 0 < int(port or 53) < 65536:
-        message = f"{text!r} has a port outside 1 to 65535"
-        raise ValueError(message)
+def _problem(kind: str, message: str, bounds: dict[str, Any]) -> str:
+    """What is wrong with a value, in the words of this program instead of the library's."""
+    if kind in _MISTAKES:
+        told = {name: _bound(value) for name, value in bounds.items()}
+        return _MISTAKES[kind].format(**told)
+    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+
+
+def _bound(value: object) -> object:
+    if value == MIB:
+        return "1MiB"
+    return int(value) if isinstance(value, float) else value
 
 
 def _strangers() -> list[str]:
@@ -352,8 +385,7 @@ def _emptied() -> list[str]:
     ]
 
 
-def _mistake(asked: str, name: str, message: str, value: object) -> str:
-    text = message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+def _mistake(asked: str, name: str, text: str, value: object) -> str:
     told = re.sub(r"//[^/@]*@", "//***@", written(value))  # a password in an address
     field = Settings.model_fields.get(name)
     accepted = (field.description or "") if field else ""

@@ -86,6 +86,7 @@ class Proxy(Protocol):
     async def serve(self, plan: Plan) -> Served:
         """The picture, as soon as its head is known; raises ImcaxyError.
 
+        Has a deadline of its own and raises WaitExpired when it has passed.
         Cancelling it leaves the job that makes the picture alone.
         """
         ...

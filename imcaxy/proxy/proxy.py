@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from imcaxy.errors import (
     FormatUnsupported,
     ImcaxyError,
+    OperationUnknown,
     OperationUnsupported,
     ProcessingError,
     StoreError,
@@ -15,7 +16,8 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.negotiation import negotiate
-from imcaxy.grammar.parse import parse_image_request
+from imcaxy.grammar.parse import Parsed, parse_image_request
+from imcaxy.grammar.pipeline import named_formats, request_steps
 from imcaxy.grammar.signature import signature
 from imcaxy.grammar.variant import Variant
 from imcaxy.hub.hub import Hub
@@ -35,7 +37,7 @@ class Rules:
 
     auto_formats: Sequence[str]
     save_data_quality_step: int  # points of quality; 0 ignores Save-Data
-    request_timeout: float  # seconds that a request waits for its head
+    request_timeout: float  # seconds that a request waits for its head, look-up included
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class ImageProxy:
 
     def plan(self, asked: Asked) -> ImagePlan:
         """What the request means; raises RequestError and SourceError before any work."""
-        parsed = parse_image_request(asked.operation, asked.query)
+        parsed = self._parse(asked)
         request, vary = negotiate(
             parsed.request,
             asked.accept,
@@ -96,27 +98,31 @@ class ImageProxy:
         if (kept := self._store.recall(plan.signature)) is not None:
             return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
         try:
-            if self._hub.find(plan.signature) is None:
-                try:
-                    kept = await self._store.look_up(plan.signature)
-                except StoreError as error:
-                    _log.warning("the store does not answer", extra={"reason": str(error)})
-                if kept is not None:
-                    return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
-            return await self._from_job(plan)
+            async with asyncio.timeout(self._rules.request_timeout):
+                return await self._looked_up(plan) or await self._from_job(plan)
+        except TimeoutError:
+            raise WaitExpired(retry_after=1.0) from None
         except ProcessingError as error:
             served = await self._instead(plan, error)
             if served is None:
                 raise
             return served
 
+    async def _looked_up(self, plan: ImagePlan) -> Served | None:
+        if self._hub.find(plan.signature) is not None:
+            return None
+        try:
+            kept = await self._store.look_up(plan.signature)
+        except StoreError as error:
+            _log.warning("the store does not answer", extra={"reason": str(error)})
+            return None
+        if kept is None:
+            return None
+        return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
+
     async def _from_job(self, plan: ImagePlan) -> Served:
         stream, joined = self._jobs.join(plan.request, plan.signature)
-        try:
-            async with asyncio.timeout(self._rules.request_timeout):
-                await stream.started()
-        except TimeoutError:
-            raise WaitExpired(retry_after=1.0) from None
+        await stream.started()
         return self._served(plan, stream, _made(stream, joined=joined))
 
     async def _instead(self, plan: ImagePlan, error: ImcaxyError) -> Served | None:
@@ -135,21 +141,37 @@ class ImageProxy:
             short_lived=plan.version is not None,
         )
 
+    def _parse(self, asked: Asked) -> Parsed:
+        """The request; a name that is none of the API's is answered with what this server has."""
+        try:
+            return parse_image_request(asked.operation, asked.query)
+        except OperationUnknown as error:
+            raise OperationUnknown(value=error.value, accepted=self._operations()) from None
+        except FormatUnsupported as error:
+            raise FormatUnsupported(value=error.value, accepted=self._formats()) from None
+
     def _refuse_what_cannot_be_made(self, request: ImageRequest) -> None:
         name, known = self._processor.name, self._processor
-        if request.operation not in known.operations:
-            raise OperationUnsupported(
-                f"The {name} processor has no operation {request.operation!r}.",
-                value=request.operation,
-                accepted=", ".join(sorted(known.operations)),
-            )
-        wanted = request.options.get("type")
-        if wanted is not None and wanted not in known.formats:
-            raise FormatUnsupported(
-                f"The {name} processor cannot write {wanted!r}.",
-                value=str(wanted),
-                accepted=", ".join(sorted(known.formats)),
-            )
+        for operation in (request.operation, *(step.operation for step in request_steps(request))):
+            if operation not in known.operations:
+                raise OperationUnsupported(
+                    f"The {name} processor has no operation {operation!r}.",
+                    value=operation,
+                    accepted=self._operations(),
+                )
+        for wanted in sorted(named_formats(request)):
+            if wanted not in known.formats:
+                raise FormatUnsupported(
+                    f"The {name} processor cannot write {wanted!r}.",
+                    value=wanted,
+                    accepted=self._formats(),
+                )
+
+    def _operations(self) -> str:
+        return ", ".join(sorted(self._processor.operations))
+
+    def _formats(self) -> str:
+        return ", ".join(sorted(self._processor.formats))
 
 
 def _made(stream: Stream, *, joined: bool) -> CacheStatus:

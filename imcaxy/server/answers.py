@@ -29,6 +29,7 @@ from imcaxy.grammar.variant import Variant
 from imcaxy.server.dates import format_date
 from imcaxy.server.exchange import Exchange
 from imcaxy.server.origins import Fields
+from imcaxy.server.progress import Progress
 from imcaxy.server.ranges import Span
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: closing sends RST, never FIN
@@ -146,16 +147,22 @@ class Sender:
         So a producer that notices at its very end that something is wrong can still break the
         answer, although all announced bytes are there.
         """
-        piece: bytes | memoryview | None = first
-        while piece is not None:
-            size = exchange.sent + len(piece)
-            is_last = answer.length is not None and size >= answer.length
-            if is_last and (size != answer.length or await self._next(rest) is not None):
-                raise InternalError("more bytes than announced")
-            await _writer(exchange).write(piece, drain=False)
-            await self._taken(exchange)
-            exchange.sent = size
-            piece = None if is_last else await self._next(rest)
+        async with Progress() as progress:
+            piece: bytes | memoryview | None = first
+            while piece is not None:
+                size = exchange.sent + len(piece)
+                is_last = answer.length is not None and size >= answer.length
+                if is_last:
+                    progress.expect(self._piece_timeout)
+                    if size != answer.length or await anext(rest, None) is not None:
+                        raise InternalError("more bytes than announced")
+                await _writer(exchange).write(piece, drain=False)
+                if exchange.request.protocol.writing_paused:
+                    progress.expect(self._client_timeout)
+                    await exchange.request.writer.drain()
+                exchange.sent = size
+                progress.expect(self._piece_timeout)
+                piece = None if is_last else await anext(rest, None)
         if not _is_whole(answer, exchange.sent):
             raise InternalError("a body that ended early")
         await self._finish(exchange)
@@ -163,14 +170,10 @@ class Sender:
     async def _finish(self, exchange: Exchange) -> None:
         """The normal end: the last chunk, if there are chunks. Called only for a whole body."""
         _writer(exchange).set_eof()
-        await self._taken(exchange)
-        exchange.ended = "whole"
-
-    async def _taken(self, exchange: Exchange) -> None:
-        """Return when the kernel has what was written; TimeoutError when the client blocks it."""
-        if exchange.request.protocol.writing_paused:
+        if exchange.request.protocol.writing_paused:  # until the kernel has what was written
             async with asyncio.timeout(self._client_timeout):
                 await exchange.request.writer.drain()
+        exchange.ended = "whole"
 
     async def _next(self, pieces: AsyncIterator[bytes | memoryview]) -> bytes | memoryview | None:
         """The next piece, None at the normal end; raises WaitExpired."""
@@ -234,9 +237,12 @@ def cut(transport: asyncio.Transport | None) -> None:
 
 
 def _report_cut(exchange: Exchange, error: Exception) -> None:
-    expected = isinstance(error, TimeoutError)
+    reason = repr(error)
+    if expected := isinstance(error, TimeoutError):
+        blocked = exchange.request.protocol.writing_paused
+        reason = "the client takes nothing" if blocked else "the picture does not go on"
     _log.warning(
         "an answer was cut",
-        extra={"request_id": exchange.request_id, "reason": repr(error)},
+        extra={"request_id": exchange.request_id, "reason": reason},
         exc_info=None if expected else error,
     )

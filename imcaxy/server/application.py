@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from imcaxy.clock import Clock
-from imcaxy.errors import ImcaxyError, MethodNotAllowed, RouteUnknown, WaitExpired
+from imcaxy.errors import ImcaxyError, MethodNotAllowed, RouteUnknown
 from imcaxy.proxy.base import Asked, Proxy
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.answers import Answer, Finished, Sender, cut
@@ -29,7 +29,6 @@ from imcaxy.server.problems import (
 )
 
 PICTURES = "/imaginary/"
-LATER = 1.0  # seconds that the proxy's own deadline, whose error says more, comes before ours
 
 Handler = Callable[[Exchange], Awaitable[Answer | Problem]]
 
@@ -195,13 +194,7 @@ class Application:
         )
         plan = self._proxy.plan(asked)
         exchange.vary = (*plan.vary, *plan.error_vary)
-        try:
-            async with asyncio.timeout(
-                self._policy.request_timeout + 1
-            ):  # the proxy's own is first
-                served = await self._proxy.serve(plan)
-        except TimeoutError:
-            raise WaitExpired(retry_after=1.0) from None
+        served = await self._proxy.serve(plan)
         exchange.vary = served.vary
         answer = picture(
             served,

@@ -55,8 +55,8 @@ async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path
     # The memory tier is too small for the picture: what grows is the stream.
     async with stack(tmp_path, memory_limit="1MiB") as stage:
         mass = await Mass.connect(stage.server.port, 1000)
-        # Connections and waiting requests themselves cost memory, whatever is read: as many have
-        # waited in a small stream before the measurement begins.
+        # A connection and a request that waits cost memory by themselves (docs/limits.md), whatever
+        # is read: as many have waited in a small stream before the measurement begins.
         small = png_of(200_000)
         for width in (1, 2):
             hold = Hold()

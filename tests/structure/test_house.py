@@ -32,6 +32,7 @@ LEVELS = {
     "grammar": 0,
     "journal": -1,
     "errors": -1,
+    "allocator": -2,
     "clock": -2,
     "tasks": -2,
     "settings": -1,

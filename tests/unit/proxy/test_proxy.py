@@ -4,6 +4,7 @@ import pytest
 
 from imcaxy.errors import (
     FormatUnsupported,
+    ImcaxyError,
     MissingParameter,
     OperationUnknown,
     OperationUnsupported,
@@ -106,6 +107,14 @@ async def test_request_waits_no_longer_than_its_deadline_and_the_job_goes_on() -
     assert (await world.ask(f"width=3&{URL}")).status.hit
 
 
+async def test_look_up_that_hangs_costs_no_more_than_the_requests_deadline() -> None:
+    world = World(timeout=0.01)
+    world.catalog.faults.hang("find")
+    with pytest.raises(WaitExpired):
+        await world.ask(f"width=3&{URL}")
+    assert not world.processor.deliveries
+
+
 async def test_failure_is_answered_with_the_source_where_a_picture_was_asked_for() -> None:
     world = World(fallback=True)
     asking = asyncio.gather(world.ask(f"width=3&{URL}", wants_image=True))
@@ -162,6 +171,16 @@ async def test_version_of_the_client_makes_the_answer_short_lived() -> None:
         ("resize", "width=3", MissingParameter),
         ("blur", f"sigma=3&{URL}", OperationUnsupported),
         ("resize", f"width=3&type=avif&{URL}", FormatUnsupported),
+        (
+            "pipeline",
+            f'operations=[{{"operation":"convert","params":{{"type":"avif"}}}}]&{URL}',
+            FormatUnsupported,
+        ),
+        (
+            "pipeline",
+            f'operations=[{{"operation":"blur","params":{{"sigma":3}}}}]&{URL}',
+            OperationUnsupported,
+        ),
     ],
 )
 def test_plan_of_what_cannot_be_made_is_refused(
@@ -169,6 +188,22 @@ def test_plan_of_what_cannot_be_made_is_refused(
 ) -> None:
     with pytest.raises(error):
         World().proxy.plan(asked(operation, query))
+
+
+@pytest.mark.parametrize(
+    ("operation", "query", "accepted"),
+    [
+        ("explode", URL, "convert, info, pipeline, resize"),
+        ("resize", f"width=3&type=bmp&{URL}", "jpeg, png, webp"),
+        ("resize", f"width=3&type=avif&{URL}", "jpeg, png, webp"),
+    ],
+)
+def test_plan_of_what_cannot_be_made_says_what_this_processor_can(
+    operation: str, query: str, accepted: str
+) -> None:
+    with pytest.raises(ImcaxyError) as raised:
+        World().proxy.plan(asked(operation, query))
+    assert raised.value.accepted == accepted
 
 
 async def test_plan_of_another_proxy_is_refused() -> None:

@@ -1,4 +1,3 @@
-import asyncio
 import json
 import logging
 import re
@@ -258,14 +257,6 @@ async def test_unexpected_exception_is_500_and_logged(
     assert reply.status == 500
     assert b"secret" not in reply.body
     assert "ZeroDivisionError" in caplog.text
-
-
-async def test_proxy_that_hangs_is_504(serving: Open) -> None:
-    async with serving(HttpPolicy(request_timeout=-0.95)) as house:
-        house.proxy.gate = asyncio.Event()
-        reply = await (await house.wire()).get(TARGET)
-        assert reply.status == 504
-        assert house.proxy.serving == 0
 
 
 async def test_listed_origin_is_echoed_others_refused_all_vary(serving: Open) -> None:
