@@ -220,7 +220,7 @@ class ProcessingError(ImcaxyError):
 class Undecodable(ProcessingError):
     """The source's bytes are damaged, or the operation is impossible on them."""
 
-    status, kind, title = 400, "undecodable", "The source image cannot be decoded."
+    status, kind, title = 400, "undecodable", "The picture cannot be made from this source."
     remember = 60.0
 
 

@@ -8,6 +8,7 @@ from collections import deque
 import orjson
 
 LINES = 10_000  # lines that wait for a slow reader; more are dropped and counted
+_BATCH = 256  # lines in one write
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -16,7 +17,8 @@ class Journal:
     """Writes lines to a file descriptor from a thread of its own.
 
     A reader that is slow costs lines, never requests: past LINES waiting ones new lines are
-    dropped, and a line says how many were.
+    dropped. What cannot be written, on a full disk say, is dropped too. The first line that can be
+    written again says how many were.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -47,14 +49,16 @@ class Journal:
             self._wake.wait()
             self._wake.clear()
             while self._lines:
-                batch = b"".join(self._lines.popleft() for _ in range(min(256, len(self._lines))))
-                if self._dropped:
-                    batch += orjson.dumps({"dropped": self._dropped}) + b"\n"
-                    self._dropped = 0
+                lines = [self._lines.popleft() for _ in range(min(_BATCH, len(self._lines)))]
+                dropped, self._dropped = self._dropped, 0
+                if dropped:
+                    lines.append(orjson.dumps({"dropped": dropped}) + b"\n")
                 try:
-                    _write(self._descriptor, batch)
-                except OSError:
+                    _write(self._descriptor, b"".join(lines))
+                except BrokenPipeError:
                     return  # nobody reads any more: the server goes on without a log
+                except OSError:
+                    self._dropped += dropped + len(lines) - bool(dropped)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -1,8 +1,7 @@
 """One request for a picture, in its canonical form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from imcaxy.grammar.source import Source
 
@@ -32,10 +31,3 @@ class ImageRequest:
     def options(self) -> Mapping[str, Value]:
         """The parameters by name."""
         return dict(self.parameters)
-
-    def with_parameter(self, name: str, value: Value | None) -> Self:
-        """The same request with one parameter set, or taken away when `value` is None."""
-        kept = {key: held for key, held in self.parameters if key != name}
-        if value is not None:
-            kept[name] = value
-        return replace(self, parameters=tuple(sorted(kept.items())))

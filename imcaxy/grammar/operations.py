@@ -110,7 +110,12 @@ def require_parameters(operation: str, values: Mapping[str, Value]) -> None:
     for alternatives in needs:
         if not any(values.get(name) for name in alternatives):
             wanted = " or ".join(alternatives)
-            raise MissingParameter(f"The operation {operation} needs {wanted}.", accepted=wanted)
+            number = isinstance(PARAMETERS[alternatives[0]].default, int | float)
+            raise MissingParameter(
+                f"The operation {operation} needs the parameter {wanted}"
+                f"{', above 0' if number else ''}.",
+                accepted=wanted,
+            )
 
 
 def canonical_parameters(operation: str, values: Mapping[str, Value]) -> Parameters:

@@ -52,7 +52,7 @@ def _source(texts: Mapping[str, str]) -> Source:
         return parse_source_url(url)
     if file:
         return parse_source_file(file)
-    raise MissingParameter("The source is missing.", accepted="url or file")
+    raise MissingParameter("The request names no source.", accepted="the parameter url or file")
 
 
 def _with_overlays(

@@ -85,7 +85,9 @@ def split_source_url(text: str) -> UrlParts:
     match = _URL.fullmatch(text)
     if match is None:
         raise _malformed(
-            "The source address is not an absolute URL.", text, "an http or https address"
+            "The source address does not begin with http:// or https://.",
+            text,
+            "https://host/path",
         )
     scheme = match[1].lower()
     host, port = _authority(match[2], text)

@@ -102,11 +102,6 @@ class Downloads:
         """Let nobody join any download that has begun: the log is another one (design 6.2)."""
         self._joinable.clear()
 
-    async def close(self) -> None:
-        """Close the readers."""
-        for reader in self._readers.values():
-            await reader.close()
-
     @asynccontextmanager
     async def _hold(self, source: Source, as_of: LogPosition) -> AsyncIterator[Original]:
         download = self._joinable.get(source)

@@ -3,7 +3,8 @@
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from imcaxy.errors import SourceError, SourceFailed, SourceRefused, SourceTimeout
+from imcaxy.errors import SourceError, SourceFailed, SourceTimeout
+from imcaxy.sources.resolving import refused
 
 
 class ForbiddenAddressError(OSError):
@@ -22,10 +23,7 @@ def translated(error: Exception, host: str) -> SourceError:
     """
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ForbiddenAddressError):
-        return SourceRefused(
-            "The source's server is at an address that this server does not connect to.",
-            value=host,
-        )
+        return refused(host)
     if isinstance(error, TimeoutError):
         return SourceTimeout("The source's server did not deliver the image in time.", value=host)
     return SourceFailed(_sentence(error), value=host)

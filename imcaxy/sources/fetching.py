@@ -26,7 +26,6 @@ from imcaxy.sources.resolving import (
     CheckedResolver,
     NameserverLookup,
     SystemLookup,
-    parse_nameserver,
     refused,
 )
 
@@ -50,8 +49,7 @@ class HttpReader(SourceReader):
 
     `timeout` bounds the whole of a read in seconds, redirects included; one connection attempt and
     one silence have at most half of it. `allowed_domains` and the address rules hold on every hop.
-    Without `nameservers` names are looked up as the machine does it; one that cannot be read is a
-    ValueError.
+    Without `nameservers` (address and port of each) names are looked up as the machine does it.
     """
 
     def __init__(
@@ -62,14 +60,14 @@ class HttpReader(SourceReader):
         allowed_domains: Sequence[str] = ("*",),
         networks: Sequence[Network] = (),
         dev: bool = False,
-        nameservers: Sequence[str] = (),
+        nameservers: Sequence[tuple[Address, int]] = (),
     ) -> None:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._domains = tuple(allowed_domains)
         self._networks = tuple(networks)
         self._dev = dev
-        self._nameservers = [parse_nameserver(text) for text in nameservers]
+        self._nameservers = tuple(nameservers)  # address and port
         self._session: aiohttp.ClientSession | None = None
         self._resolver: CheckedResolver | None = None
 

@@ -1,7 +1,6 @@
 """Names to addresses, every one of them checked before a connection can be made."""
 
 import asyncio
-import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from imcaxy.errors import SourceFailed, SourceRefused, SourceTimeout
 from imcaxy.sources.addresses import Address
 
-DNS_PORT = 53
 LOOKUP_THREADS = 16  # getaddrinfo blocks, and a thread in it cannot be stopped
 LOOKUP_TIMEOUT = 5.0  # seconds for one name
-_NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
 
 
 class Lookup(Protocol):
@@ -86,23 +83,6 @@ class NameserverLookup(Lookup):
 
     async def close(self) -> None:
         """Nothing is kept open between two look-ups."""
-
-
-def parse_nameserver(text: str) -> tuple[Address, int]:
-    """Address and port of `address`, `address:port` or `[address]:port`; ValueError."""
-    match = _NAMESERVER.fullmatch(text)
-    host, port = (match[1] or match[2], int(match[3] or DNS_PORT)) if match else (text, DNS_PORT)
-    try:
-        address = ip_address(host)
-    except ValueError as error:
-        raise _no_nameserver(text) from error
-    if not 0 < port < 65536:
-        raise _no_nameserver(text)
-    return address, port
-
-
-def _no_nameserver(text: str) -> ValueError:
-    return ValueError(f"{text!r} is not an address, address:port or [address]:port")
 
 
 class CheckedResolver(AbstractResolver):

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 
 from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSRecord
@@ -22,12 +22,12 @@ class Nameserver(asyncio.DatagramProtocol):
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
         self.asked: Counter[tuple[str, str]] = Counter()
-        self.address = ""
+        self.address: tuple[IPv4Address | IPv6Address, int]  # and port, once it listens
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
         host, port = transport.get_extra_info("sockname")
-        self.address = f"{host}:{port}"
+        self.address = ip_address(host), port
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         question = DNSRecord.parse(data)

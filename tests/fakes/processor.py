@@ -58,7 +58,7 @@ class FakeProcessor:
     name = "fake"
     recipe = "1"
     version = "1"
-    operations = frozenset({"resize", "info", "convert"})
+    operations = frozenset({"resize", "info", "convert", "pipeline"})
     formats = frozenset({"webp", "jpeg", "png"})
 
     def __init__(self, body: bytes | None = None) -> None:

@@ -82,6 +82,7 @@ ANSWERS: dict[str, dict[str, object]] = {
     "listing": {"type": "image/jpeg", "bodies": "many"},
     "blaming the catalog": {"error": {"kind": "catalog", "detail": "x"}},
     "blaming nobody": {"error": "no"},
+    "spent": {"error": {"kind": "variant-too-large", "detail": "x"}, "spent": True},
     "complaining": {"error": {"kind": "undecodable", "detail": "y" * 9000, "value": [1]}},
 }
 

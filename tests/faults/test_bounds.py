@@ -68,6 +68,7 @@ async def site(directory: Path, **settings: object) -> AsyncIterator[Site]:
 async def test_bomb_is_refused_at_once_and_no_maker_sees_it(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
         makers = here.makers()
+        await eventually(lambda: all(processes.asleep(pid) for pid in makers))
         spent = {pid: processes.cpu(pid) for pid in makers}
         before = processes.peak(here.server.process.pid)
         for width in range(100, 105):  # five signatures: none is answered from a remembered failure

@@ -2,27 +2,32 @@
 
 import asyncio
 import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from imcaxy.store.store import PAUSE
-from tests.e2e.harness import Answer, Hold, Response, Stack, digest, eventually, png_of, stack
+from imcaxy.store.store import SMALL as AT_ONCE
+from tests.e2e.harness import Answer, Hold, eventually, png_of
 from tests.faults import datadir
-
-TIMEOUT = 0.5  # seconds; IMCAXY_STORE_TIMEOUT
-LATE = 4 * TIMEOUT + 1.0  # seconds that an answer may take while the store is broken
-SMALL = png_of(2000, seed=1)  # held in memory
-LARGE = png_of(600_000, seed=2)  # over a quarter of the memory tier: only ever on the disk
-
-# Whether what is on the disk can be read. After a write that fails the store is left alone for a
-# moment, so "either" is what a disk that only refuses writes comes to.
-Disk = Literal["gone", "readable", "either"]
+from tests.faults.store_on_disk import program, wait_for
+from tests.faults.store_site import (
+    LARGE,
+    SMALL,
+    TIMEOUT,
+    data,
+    fill,
+    good,
+    hit,
+    mounted,
+    remount,
+    served_while_broken,
+    site,
+    status,
+    whole_again,
+)
 
 LOCKER = """
 import sqlite3, sys
@@ -32,82 +37,24 @@ print("locked", flush=True)
 sys.stdin.readline()
 """
 
-
-@asynccontextmanager
-async def site(directory: Path, **settings: object) -> AsyncIterator[Stack]:
-    """A server that holds width 1 in memory and has widths 1 and 2 on the disk."""
-    chosen = {"memory_limit": "1MiB", "store_timeout": TIMEOUT, **settings}
-    async with stack(directory, **chosen) as stage:
-        for width, body, tier in ((1, SMALL, "memory"), (2, LARGE, "disk")):
-            stage.imaginary.answer(Answer(body))
-            assert (await stage.get(width)).body == body
-            await hit(stage, width, body, tier)
-            await eventually(lambda: datadir.kept(data(stage)) == width)  # noqa: B023 - called here
-        yield stage
-
-
-def status(response: Response) -> str:
-    return response.headers["cache-status"]
-
-
-def data(stage: Stack) -> Path:
-    return stage.server.directory / "data"
-
-
-async def good(stage: Stack, width: int, body: bytes) -> Response:
-    """The picture, whole, right, and without a long wait."""
-    response = await stage.get(width)
-    assert response.status == 200, response.body
-    assert response.whole
-    assert digest(response.body) == digest(body)
-    assert response.took < LATE
-    return response
-
-
-async def hit(stage: Stack, width: int, body: bytes, tier: str, within: float = 5.0) -> Response:
-    """The picture as a hit of this tier, soon."""
-    async with asyncio.timeout(within):
-        while True:
-            response = await good(stage, width, body)
-            if status(response) == f"Imcaxy; hit; detail={tier}":
-                return response
-            await asyncio.sleep(0.1)
-
-
-async def served_while_broken(stage: Stack, disk: Disk) -> None:
-    """Hits in memory go on; misses are made and sent, each time anew."""
-    body = png_of(3000, seed=3)
-    stage.imaginary.answer(Answer(body))
-    for width in (11, 12, 13, 11):
-        assert "fwd=miss" in status(await good(stage, width, body))
-        assert status(await good(stage, 1, SMALL)) == "Imcaxy; hit; detail=memory"
-    together = await asyncio.gather(*(good(stage, width, body) for width in range(20, 40)))
-    assert all("fwd=miss" in status(response) for response in together)
-    stage.imaginary.answer(Answer(LARGE))
-    found = status(await good(stage, 2, LARGE))
-    assert "fwd=miss" in found or disk != "gone"
-    assert "hit; detail=disk" in found or disk != "readable"
-
-
-async def whole_again(stage: Stack, *, width: int = 50) -> None:
-    """Without a restart: what was kept is found, what is made is kept; nothing is left over."""
-    await asyncio.sleep(PAUSE)
-    await hit(stage, 2, LARGE, "disk")
-    body = png_of(4000, seed=4)
-    stage.imaginary.answer(Answer(body))
-    made, before = stage.imaginary.made, datadir.kept(data(stage))
-    await good(stage, width, body)
-    await eventually(lambda: datadir.kept(data(stage)) == before + 1)
-    assert status(await good(stage, width, body)) == "Imcaxy; hit; detail=memory"
-    assert stage.imaginary.made == made + 1
-    await stage.server.kill()
-    assert datadir.look(data(stage)).faults() == []
-    await datadir.sweep(data(stage))
-    assert datadir.look(data(stage)).garbage() == []
-    await stage.server.start()
-    await hit(stage, width, body, "disk")
-    assert stage.imaginary.made == made + 1
-
+# Every page is in the main file, and no process may write, when it says "locked"; after a line to
+# it no other process believes the pages that it has read before.
+OVERTAKER = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+while True:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute("BEGIN IMMEDIATE")
+    if not os.stat(sys.argv[1] + "-wal").st_size:
+        break
+    connection.execute("ROLLBACK")
+connection.execute("UPDATE meta SET value = value")
+print("locked", flush=True)
+sys.stdin.readline()
+connection.execute("COMMIT")
+print("committed", flush=True)
+sys.stdin.readline()
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -137,29 +84,6 @@ async def test_i21_blobs_gone(tmp_path: Path) -> None:
         await whole_again(stage)
 
 
-@contextmanager
-def mounted(directory: Path, size: str) -> Iterator[None]:
-    """A file system of its own in memory; skips where that takes a right that we do not have."""
-    directory.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False).returncode != 0:
-        pytest.skip("needs the right to mount")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-async def remount(directory: Path, how: str) -> None:
-    """Once nothing is being written there."""
-
-    def done() -> bool:
-        command = ["mount", "-o", f"remount,{how}", str(directory)]
-        return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
-
-    await eventually(done, within=5.0)
-
-
 async def test_i21_blobs_read_only(tmp_path: Path) -> None:
     blobs = tmp_path / "data" / "blobs"
     with mounted(blobs, "16m"):
@@ -168,12 +92,6 @@ async def test_i21_blobs_read_only(tmp_path: Path) -> None:
             await served_while_broken(stage, "either")
             await remount(blobs, "rw")
             await whole_again(stage)
-
-
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
 
 
 async def test_i18_i21_blobs_disk_full(tmp_path: Path) -> None:
@@ -201,16 +119,9 @@ async def test_i18_i22_whole_data_directory_full(tmp_path: Path) -> None:
 @contextmanager
 def locked(catalog: Path) -> Iterator[None]:
     """Another process holds the write lock and does not let go."""
-    locker = subprocess.Popen(
-        [sys.executable, "-c", LOCKER, str(catalog)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert locker.stdout is not None
-        assert locker.stdout.readline() == b"locked\n"
+    with program(LOCKER, str(catalog)) as locker:
+        wait_for(locker, "locked")
         yield
-    finally:
-        locker.kill()
-        locker.communicate()
 
 
 async def test_i22_catalog_locked_by_another_process(tmp_path: Path) -> None:
@@ -242,6 +153,28 @@ async def test_i22_catalog_gone_or_replaced(tmp_path: Path, how: str) -> None:
         await whole_again(stage)
 
 
+async def test_i22_catalog_damaged_in_its_place(tmp_path: Path) -> None:
+    async with site(tmp_path) as stage:
+        place = data(stage) / "catalog.sqlite3"
+        with program(OVERTAKER, str(place)) as overtaker:
+            wait_for(overtaker, "locked")
+            whole = place.read_bytes()
+            overwrite(place, os.urandom(len(whole)))
+            assert overtaker.stdin is not None
+            overtaker.stdin.write(b"\n")
+            overtaker.stdin.flush()
+            wait_for(overtaker, "committed")
+            await served_while_broken(stage, "gone")
+            overwrite(place, whole)
+        await whole_again(stage)
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Change the bytes of a file that others have open."""
+    with path.open("r+b") as file:
+        file.write(content)
+
+
 # One of the two is missing (I18 to I20).
 
 
@@ -258,6 +191,7 @@ async def test_i18_failed_entry_is_no_row_and_the_next_request_keeps(tmp_path: P
             assert response.whole
             assert response.body == body
             await eventually(lambda: "a picture was not kept" in stage.server.output)
+        await asyncio.sleep(TIMEOUT)  # a write that still waited for the lock had its turn
         assert datadir.kept(data(stage)) == 2
         await asyncio.sleep(PAUSE)
         again = await good(stage, 60, body)
@@ -313,4 +247,32 @@ async def test_i20_row_without_its_blob_is_a_miss_that_heals(tmp_path: Path, dam
             first = await good(stage, width, body)
             assert status(first) == "Imcaxy; fwd=miss; stored"
             await hit(stage, width, body, tier)
+        await whole_again(stage)
+
+
+async def test_i20_blob_damaged_past_its_first_bytes_breaks_one_answer_and_heals(
+    tmp_path: Path,
+) -> None:
+    body = png_of(AT_ONCE + 500_000, seed=7)
+    async with site(tmp_path) as stage:
+        await stage.server.kill()
+        before = set(datadir.look(data(stage)).files)
+        await stage.server.start()
+        stage.imaginary.answer(Answer(body))
+        await good(stage, 80, body)
+        await eventually(lambda: datadir.kept(data(stage)) == 3)
+        await stage.server.kill()
+        files = datadir.look(data(stage)).files
+        (name,) = files.keys() - before
+        overwrite(files[name], body[:-1000] + bytes(1000))
+        await stage.server.start()
+        made = stage.imaginary.made
+        broken = await stage.get(80)
+        assert status(broken) == "Imcaxy; hit; detail=disk"
+        assert not broken.whole
+        assert broken.body == body[: len(broken.body)]
+        await eventually(lambda: datadir.kept(data(stage)) == 2)
+        assert status(await good(stage, 80, body)) == "Imcaxy; fwd=miss; stored"
+        await hit(stage, 80, body, "disk", within=10.0)
+        assert stage.imaginary.made == made + 1
         await whole_again(stage)

@@ -56,6 +56,27 @@ def test_arguments_that_make_no_command_end_with_2(
     assert "usage: imcaxy" in capsys.readouterr().err
 
 
+def test_unknown_command_is_told_the_commands_for_people(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["paint"])
+    told = capsys.readouterr().err
+    assert "'serve', 'settings', 'check'" in told
+    assert "worker" not in told
+
+
+def test_serve_that_cannot_start_does_not_say_that_it_listens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMCAXY_DATA_DIR", str(tmp_path / "file" / "data"))
+    assert main(["serve", "--port", "0"]) == 2
+    told = capsys.readouterr().err
+    assert "IMCAXY_DATA_DIR" in told
+    assert "listens on" not in told
+
+
 def test_help_lists_the_commands_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
@@ -120,7 +141,9 @@ def test_check_with_a_part_that_fails_says_which_and_ends_with_1(
     (tmp_path / "file").touch()
     monkeypatch.setenv("IMCAXY_DATA_DIR", str(tmp_path / "file" / "data"))
     assert main(["check"]) == 1
-    assert any(line.startswith("FAIL  blobs") for line in capsys.readouterr().out.splitlines())
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("FAIL  blobs") for line in lines)
+    assert "FAIL  catalog    not tried, because the blobs do not work" in lines
 
 
 def test_settings_read_by_nobody_ends_without_a_traceback() -> None:

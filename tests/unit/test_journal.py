@@ -1,7 +1,11 @@
 import json
 import logging
 import os
+import resource
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
 
 from imcaxy import journal as module
 from imcaxy.journal import Journal, JournalHandler
@@ -10,6 +14,15 @@ from imcaxy.journal import Journal, JournalHandler
 def read_all(descriptor: int) -> list[dict[str, object]]:
     with os.fdopen(descriptor, "rb") as stream:
         return [json.loads(line) for line in stream]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError(condition)
 
 
 def test_lines_are_written_in_order_and_before_close_returns() -> None:
@@ -46,6 +59,27 @@ def test_reader_that_is_gone_is_no_error() -> None:
     journal.close()
     journal.emit(b"{}\n")
     os.close(writing)
+
+
+def test_lines_that_the_disk_refused_are_counted_once_it_takes_lines_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    journal = Journal(descriptor)
+    journal.emit(b'{"n":1}\n')
+    eventually(lambda: path.stat().st_size == 8)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))  # of this process; nothing else writes
+    try:
+        for number in (2, 3):
+            journal.emit(b'{"n":%d}\n' % number)
+        eventually(lambda: journal._dropped == 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.emit(b'{"n":4}\n')
+    journal.close()
+    os.close(descriptor)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [{"n": 1}, {"n": 4}, {"dropped": 2}]
 
 
 def test_record_becomes_a_line_with_its_fields_and_traceback() -> None:

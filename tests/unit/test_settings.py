@@ -1,4 +1,5 @@
 import os
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imcaxy.errors import SettingsError
-from imcaxy.settings import MIB, Settings, environment, load, shown, variable, written
-from imcaxy.sources.resolving import parse_nameserver
+from imcaxy.settings import (
+    MIB,
+    Settings,
+    environment,
+    load,
+    parse_nameserver,
+    shown,
+    variable,
+    written,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +54,10 @@ def test_load_reports_every_mistake_with_name_value_and_accepted(
     found = mistakes(workers="65")
     assert found == [
         "IMCAXY_PROT: there is no such setting; did you mean IMCAXY_PORT?",
-        "IMCAXY_PORT=99999: must be less than or equal to 65535. "
+        "IMCAXY_PORT=99999: must be 65535 or less. "
         "TCP port to listen on; 0 lets the system choose.",
-        "--workers 65: must be less than or equal to 64. "
-        "Server processes that share the port and the limits.",
-        "IMCAXY_MAX_AGE=soon: must be a valid integer, unable to parse string as an integer. "
+        "--workers 65: must be 64 or less. Server processes that share the port and the limits.",
+        "IMCAXY_MAX_AGE=soon: must be a whole number. "
         "Seconds that browsers keep a picture (max-age).",
         "IMCAXY_FALLBACK=maybe: must be 'none' or 'source'. "
         "What an `<img>` gets when no picture can be made: an error, or the source.",
@@ -65,23 +73,25 @@ def test_load_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, nam
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("PORT", "-1", "greater than or equal to 0"),
-        ("PORT", "80.5", "valid integer"),
-        ("MEMORY_LIMIT", "1000", "greater than or equal to 1048576"),
-        ("MEMORY_LIMIT", "-5GiB", "could not parse"),
-        ("MEMORY_LIMIT", "much", "could not parse"),
-        ("FETCH_TIMEOUT", "0", "greater than 0"),
-        ("FETCH_TIMEOUT", "inf", "less than or equal to 3600"),
-        ("FETCH_TIMEOUT", "nan", "less than or equal to 3600"),
-        ("DEV", "perhaps", "valid boolean"),
+        ("PORT", "-1", "must be 0 or more"),
+        ("PORT", "80.5", "must be a whole number"),
+        ("MEMORY_LIMIT", "1000", "must be 1MiB or more"),
+        ("MEMORY_LIMIT", "-5GiB", "must be a size such as 64MiB"),
+        ("MEMORY_LIMIT", "12XB", "must be a size such as 64MiB"),
+        ("MEMORY_LIMIT", "much", "must be a size such as 64MiB"),
+        ("FETCH_TIMEOUT", "0", "must be more than 0"),
+        ("FETCH_TIMEOUT", "soon", "must be a number"),
+        ("FETCH_TIMEOUT", "inf", "3600 or less"),
+        ("FETCH_TIMEOUT", "nan", "3600 or less"),
+        ("DEV", "perhaps", "must be true or false"),
         ("ALLOWED_NETWORKS", "10.0.0.1/8", "host bits set"),
         ("ALLOWED_NETWORKS", "example.com", "does not appear to be"),
         ("ALLOWED_DOMAINS", "https://example.com", "leave scheme and path out"),
         ("ALLOWED_DOMAINS", "", "write * for every host"),
         ("ALLOWED_DOMAINS", " , ", "write * for every host"),
         ("ALLOWED_ORIGINS", "", "write * for every host"),
-        ("NAMESERVERS", "dns.example.com", "does not appear to be"),
-        ("NAMESERVERS", "127.0.0.1:0", "a port outside 1 to 65535"),
+        ("NAMESERVERS", "dns.example.com", "is not an address, address:port"),
+        ("NAMESERVERS", "127.0.0.1:0", "is not an address, address:port"),
         ("AUTO_FORMATS", "webp,gif", "'gif' is not one of avif, webp, png"),
         ("IMAGINARY_SERVICE_URL", "ftp://host", "not an http or https address"),
         ("IMAGINARY_SERVICE_URL", "http://host/?key=1", "not an http or https address"),
@@ -140,11 +150,26 @@ def test_imaginary_service_url_without_scheme_is_http(monkeypatch: pytest.Monkey
     assert load().imaginary_service_url == "http://imaginary:9000"
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]", "[::1]:5353"])
-def test_nameserver_accepted_here_can_be_used(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("IMCAXY_NAMESERVERS", text)
-    (found,) = load().nameservers
-    parse_nameserver(found)
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("10.0.0.1", "10.0.0.1", 53),
+        ("10.0.0.1:5353", "10.0.0.1", 5353),
+        ("::1", "::1", 53),
+        ("[::1]", "::1", 53),
+        ("[::1]:5353", "::1", 5353),
+    ],
+)
+def test_parse_nameserver_reads_address_and_port(text: str, address: str, port: int) -> None:
+    assert parse_nameserver(text) == (ip_address(address), port)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "dns.example", "1.1.1.1:0", "1.1.1.1:65536", "1.1.1.1:x", "[::1", "[::1]53", ":53"]
+)
+def test_parse_nameserver_anything_else_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an address"):
+        parse_nameserver(text)
 
 
 def test_running_zero_processes_is_one_per_core() -> None:

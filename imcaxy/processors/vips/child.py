@@ -102,7 +102,7 @@ def _answer(
         return {"id": header.get("id"), "error": error.to_record()}, b""
     except MemoryError:
         refusal = VariantTooLarge("Making the picture takes more memory than is allowed.")
-        return {"id": header.get("id"), "error": refusal.to_record()}, b""
+        return {"id": header.get("id"), "error": refusal.to_record(), "spent": True}, b""
     except Exception as error:  # whatever it was, the next request may be fine
         sys.stderr.write(f"imcaxy picture maker: {error!r}\n")
         return {"id": header.get("id"), "error": InternalError().to_record()}, b""

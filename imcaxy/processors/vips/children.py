@@ -54,7 +54,7 @@ class Program:
             "VIPS_BLOCK_UNTRUSTED": "1",  # no loader that libvips itself does not trust
             "VIPS_WARNING": "0",  # any value silences warnings about damaged sources
             "VIPS_DISC_THRESHOLD": str(self.memory),  # never spill pixels to a file
-            "MALLOC_ARENA_MAX": "2",
+            "MALLOC_ARENA_MAX": "1",  # each more sets 64 MiB of the granted addresses aside
             "MALLOC_TRIM_THRESHOLD_": "131072",
             "MALLOC_MMAP_THRESHOLD_": "65536",
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
@@ -83,7 +83,7 @@ class Child:
     """A process that makes one picture at a time.
 
     `clean` is true while it waits for a request. One that is not clean when its user leaves may be
-    in the middle of anything: it is killed, never asked again.
+    in the middle of anything, or has run out of memory: it is killed, never asked again.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, hello: Hello) -> None:
@@ -197,7 +197,8 @@ class Child:
         record = header.get("error")
         if record is not None and not lengths:
             told = _told(record)
-            self.clean = True
+            # Where memory ran out once, what decoders left behind can cost the next request.
+            self.clean = not header.get("spent")
             raise told
         media_type = header.get("type")
         if not isinstance(media_type, str) or len(lengths) != 1 or not lengths[0]:

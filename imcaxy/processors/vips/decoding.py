@@ -6,13 +6,7 @@ from typing import Any, TypeVar
 
 import pyvips
 
-from imcaxy.errors import (
-    ProcessingError,
-    SourceTooLarge,
-    SourceUnsupported,
-    Undecodable,
-    VariantTooLarge,
-)
+from imcaxy.errors import SourceTooLarge, SourceUnsupported, Undecodable
 
 # One loader per format: what the server recognised is what is opened, nothing that libvips guesses.
 _LOADERS = {
@@ -68,7 +62,8 @@ class Header:
 def read_header(original: Encoded, max_pixels: int) -> Header:
     """The header of an original, from the same parser that will decode it.
 
-    Raises SourceUnsupported, Undecodable, and SourceTooLarge: parsers may disagree about sides.
+    Raises SourceUnsupported, Undecodable, MemoryError, and SourceTooLarge: parsers may disagree
+    about sides.
     """
     header = header_of(_load(original, "none"))
     if header.width * header.height > max_pixels:
@@ -119,9 +114,11 @@ def _load(original: Encoded, strictness: str, shrink: int = 1) -> pyvips.Image:
         raise translated(error) from error
 
 
-def translated(error: pyvips.Error) -> ProcessingError:
+def translated(error: pyvips.Error) -> Undecodable | MemoryError:
     """What libvips' complaint means: memory ran out, or the source is at fault."""
     text = error.detail.lower()
     if any(cause in text for cause in _SHORTAGES):
-        return VariantTooLarge("Making the picture takes more memory than is allowed.")
-    return Undecodable()
+        return MemoryError(error.detail)
+    return Undecodable(
+        "The source image cannot be decoded: it is damaged, cut off or of an unusual kind."
+    )

@@ -145,7 +145,7 @@ def check_size(sides: Size, kind: str, max_pixels: int) -> None:
     longest = _ENCODER_SIDES.get(kind)
     if longest is not None and max(sides) > longest:
         raise VariantTooLarge(
-            f"A {kind} picture cannot have a side of more than {longest} pixels.",
+            f"A picture of type {kind} cannot have a side of more than {longest} pixels.",
             value=f"{width}x{height}",
             accepted=f"sides up to {longest} pixels",
         )
@@ -210,8 +210,11 @@ def _area(operation: str, options: Options) -> tuple[int, int, int, int] | None:
 
 def _fit_box(sides: Size, width: int, height: int) -> Size:
     if sides[0] * height > sides[1] * width:
-        return width, _at_least_one(width * sides[1] / sides[0])
-    return _at_least_one(height * sides[0] / sides[1]), height
+        box = width, _at_least_one(width * sides[1] / sides[0])
+    else:
+        box = _at_least_one(height * sides[0] / sides[1]), height
+    # Rounding can leave one side of a tiny picture as it is and lengthen the other.
+    return sides if box[0] >= sides[0] and box[1] >= sides[1] else box
 
 
 def _scale(wish: _Wish, sides: Size, kind: str) -> tuple[Size, Size, bool]:

@@ -60,7 +60,7 @@ def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) ->
     """The picture. Overlays stand in `originals` after the source, in the order of their steps.
 
     Pixels stay in memory between steps and are encoded once, as the last step says.
-    Raises RequestError, SourceError or ProcessingError.
+    Raises RequestError, SourceError, ProcessingError, and MemoryError when memory ran out.
     """
     source = originals[0]
     header = decoding.read_header(source, limits.pixels)

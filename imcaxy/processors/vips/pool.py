@@ -75,7 +75,9 @@ class Pool:
                 raise ProcessorTimeout(accepted=f"up to {self._timeout:g} seconds") from None
 
     async def close(self) -> None:
-        """Kill every child and wait until they are gone; running requests fail. Call it once."""
+        """Kill every child and wait until they are gone; running requests fail. Once is enough."""
+        if self._closed:
+            return
         self._closed = True
         await self._starts.drain(0)
         children = self.children

@@ -34,7 +34,8 @@ class GroupCommit:
     """Runs writes on one thread; those that wait together share one transaction and one fsync.
 
     A write that fails is rolled back alone. A caller is answered after the commit. One whose
-    deadline passes while its write waits has written nothing; while it runs, perhaps.
+    deadline passes while its write waits, for its turn or for another process's lock, has written
+    nothing; while it runs, perhaps.
     """
 
     def __init__(self, connections: Connections, clock: Clock, timeout: float) -> None:
@@ -111,6 +112,8 @@ def _transaction(
 
 
 def _attempt(connection: sqlite3.Connection, write: _Write[Any]) -> _Outcome:
+    if write.future.cancelled():  # given up while BEGIN waited for a lock
+        return _Outcome(None, None)
     connection.execute("SAVEPOINT one")
     try:
         value = write.function(connection)

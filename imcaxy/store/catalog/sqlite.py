@@ -297,6 +297,8 @@ def _sentence(error: sqlite3.DatabaseError) -> str:
         return "The catalog's file is locked by another process."
     if code == sqlite3.SQLITE_FULL:
         return "The catalog's disk is full."
+    if code == sqlite3.SQLITE_IOERR:
+        return "The catalog's disk failed."
     if code == sqlite3.SQLITE_INTERRUPT:
         return "The catalog did not answer in time."
     return "The catalog failed."

@@ -379,13 +379,6 @@ async def test_hold_tasks_drained_while_waiting_is_draining() -> None:
         await fails(waiting, Draining)
 
 
-async def test_close_closes_every_reader() -> None:
-    reader = HeldReader(png)
-    async with serving(reader) as callers:
-        await callers.downloads.close()
-        assert reader.closed
-
-
 @pytest.mark.parametrize("seed", range(20))
 async def test_hold_any_order_of_joins_and_leaves_ends_with_nothing_held(seed: int) -> None:
     turn: Callable[[], int] = iter(hashlib.shake_128(bytes([seed])).digest(400)).__next__

@@ -4,50 +4,22 @@ import asyncio
 import socket
 import threading
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from imcaxy.errors import SourceFailed, SourceRefused, SourceTimeout
 from imcaxy.sources import resolving
 from imcaxy.sources.addresses import Address, is_public
-from imcaxy.sources.resolving import (
-    CheckedResolver,
-    Lookup,
-    NameserverLookup,
-    SystemLookup,
-    parse_nameserver,
-)
+from imcaxy.sources.resolving import CheckedResolver, Lookup, NameserverLookup, SystemLookup
 from tests.fakes.nameserver import nameserver
-
-
-@pytest.mark.parametrize(
-    ("text", "address", "port"),
-    [
-        ("10.0.0.1", "10.0.0.1", 53),
-        ("10.0.0.1:5353", "10.0.0.1", 5353),
-        ("::1", "::1", 53),
-        ("[::1]", "::1", 53),
-        ("[::1]:5353", "::1", 5353),
-    ],
-)
-def test_parse_nameserver_reads_address_and_port(text: str, address: str, port: int) -> None:
-    assert parse_nameserver(text) == (ip_address(address), port)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "dns.example", "1.1.1.1:0", "1.1.1.1:65536", "1.1.1.1:x", "[::1", "[::1]53", ":53"]
-)
-def test_parse_nameserver_anything_else_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match="is not an address"):
-        parse_nameserver(text)
 
 
 async def test_addresses_of_given_nameserver_are_all_of_both_families() -> None:
     zone = {"a.test": [["1.1.1.1", "8.8.8.8", "2606:4700::1111"]], "alias.test": [["=a.test"]]}
     expected = {IPv4Address("1.1.1.1"), IPv4Address("8.8.8.8"), IPv6Address("2606:4700::1111")}
     async with nameserver(zone) as server:
-        lookup = NameserverLookup([parse_nameserver(server.address)])
+        lookup = NameserverLookup([server.address])
         assert set(await lookup.addresses("a.test")) == expected
         assert set(await lookup.addresses("alias.test")) == expected
         await lookup.close()
@@ -55,7 +27,7 @@ async def test_addresses_of_given_nameserver_are_all_of_both_families() -> None:
 
 async def test_addresses_of_given_nameserver_are_asked_for_again_each_time() -> None:
     async with nameserver({"a.test": [["1.1.1.1"], ["8.8.8.8"]]}) as server:
-        lookup = NameserverLookup([parse_nameserver(server.address)])
+        lookup = NameserverLookup([server.address])
         assert await lookup.addresses("a.test") == [IPv4Address("1.1.1.1")]
         assert await lookup.addresses("a.test") == [IPv4Address("8.8.8.8")]
 
@@ -63,13 +35,13 @@ async def test_addresses_of_given_nameserver_are_asked_for_again_each_time() -> 
 async def test_addresses_localhost_is_not_taken_from_the_hosts_file() -> None:
     async with nameserver({}) as server:
         with pytest.raises(SourceFailed):
-            await NameserverLookup([parse_nameserver(server.address)]).addresses("localhost")
+            await NameserverLookup([server.address]).addresses("localhost")
 
 
 @pytest.mark.parametrize("name", ["none.test", "empty.test", "failing.test", "a" * 64 + ".test"])
 async def test_resolve_name_without_address_is_a_failure(name: str) -> None:
     async with nameserver({"empty.test": [[]], "failing.test": [["failure"]]}) as server:
-        resolver = CheckedResolver(NameserverLookup([parse_nameserver(server.address)]), is_public)
+        resolver = CheckedResolver(NameserverLookup([server.address]), is_public)
         with pytest.raises(SourceFailed) as caught:
             await resolver.resolve(name, 80)
         assert caught.value.value == name
@@ -78,14 +50,14 @@ async def test_resolve_name_without_address_is_a_failure(name: str) -> None:
 async def test_resolve_silent_nameserver_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolving, "LOOKUP_TIMEOUT", 0.1)
     async with nameserver({"a.test": [["silence"]]}) as server:
-        resolver = CheckedResolver(NameserverLookup([parse_nameserver(server.address)]), is_public)
+        resolver = CheckedResolver(NameserverLookup([server.address]), is_public)
         with pytest.raises(SourceTimeout):
             await resolver.resolve("a.test", 80)
 
 
 async def test_resolve_public_name_gives_numeric_addresses() -> None:
     async with nameserver({"a.test": [["1.1.1.1", "2606:4700::1111"]]}) as server:
-        resolver = CheckedResolver(NameserverLookup([parse_nameserver(server.address)]), is_public)
+        resolver = CheckedResolver(NameserverLookup([server.address]), is_public)
         both = await resolver.resolve("a.test", 8080)
         assert {(found["host"], found["port"], found["family"]) for found in both} == {
             ("1.1.1.1", 8080, socket.AF_INET),
@@ -98,7 +70,7 @@ async def test_resolve_public_name_gives_numeric_addresses() -> None:
 @pytest.mark.parametrize("other", ["127.0.0.1", "10.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1"])
 async def test_resolve_public_and_forbidden_together_is_refused(other: str) -> None:
     async with nameserver({"a.test": [["1.1.1.1", other, "2606:4700::1111"]]}) as server:
-        resolver = CheckedResolver(NameserverLookup([parse_nameserver(server.address)]), is_public)
+        resolver = CheckedResolver(NameserverLookup([server.address]), is_public)
         with pytest.raises(SourceRefused) as caught:
             await resolver.resolve("a.test", 80)
         assert other not in str(caught.value.to_record())  # nobody learns inner addresses

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imcaxy.errors import (
@@ -280,6 +280,7 @@ def test_plan_both_sides_of_thumbnail_are_exact(
 
 
 @given(st.tuples(SIDES, SIDES), st.integers(1, 5000), st.integers(1, 5000), KINDS)
+@example((1, 3), 2, 4, "jpeg")
 def test_plan_fit_stays_inside_its_box_and_never_enlarges(
     stored: tuple[int, int], width: int, height: int, kind: str
 ) -> None:

@@ -18,6 +18,7 @@ from imcaxy.errors import (
     ProcessorTimeout,
     ProcessorUnavailable,
     Undecodable,
+    VariantTooLarge,
 )
 from imcaxy.processors.vips.children import Program
 from imcaxy.processors.vips.pool import Pool
@@ -173,6 +174,17 @@ async def test_run_child_reports_a_fault_of_the_picture_it_stays() -> None:
         assert await children(pool, 1) == before
 
 
+async def test_run_child_ran_out_of_memory_is_replaced() -> None:
+    async with pool_of("spent") as pool:
+        pool.prepare()
+        (first,) = await children(pool, 1)
+        with pytest.raises(VariantTooLarge):
+            await ask(pool)
+        await gone(first)
+        (second,) = await children(pool, 1)
+        assert second != first
+
+
 async def test_run_deadline_passes_kills_the_child() -> None:
     async with pool_of("hanging", timeout=0.3) as pool:
         task = asyncio.gather(ask(pool), return_exceptions=True)
@@ -234,6 +246,14 @@ async def test_close_ends_every_child_and_refuses_more() -> None:
         await ask(pool)
 
 
+async def test_close_again_returns_at_once() -> None:
+    async with pool_of("honest") as pool:
+        await ask(pool)
+        await pool.close()
+        async with asyncio.timeout(3):  # waiting for places that are taken would last 6 s
+            await pool.close()
+
+
 async def test_run_after_a_crash_another_child_is_made_ready() -> None:
     async with pool_of("crashing") as pool:
         with pytest.raises(ProcessorCrashed):
@@ -250,7 +270,7 @@ def test_environment_inherits_nothing_but_where_libraries_are(
     assert "secret" not in environment.values()
     assert environment["VIPS_CONCURRENCY"] == "1"
     assert environment["VIPS_BLOCK_UNTRUSTED"] == "1"
-    assert environment["MALLOC_ARENA_MAX"] == "2"
+    assert environment["MALLOC_ARENA_MAX"] == "1"
     assert "LD_PRELOAD" in environment
     assert "HOME" not in environment
     assert "PATH" not in environment

@@ -152,7 +152,7 @@ async def test_make_deadline_passes_is_a_timeout_and_the_next_request_works() ->
     await maker.close()
 
 
-@pytest.mark.parametrize("memory", [80, 100, 130, 160])
+@pytest.mark.parametrize("memory", [80, 100, 120, 125, 130, 160])
 async def test_make_memory_runs_out_costs_that_request_and_no_other(memory: int) -> None:
     maker = processor(processes=1, memory=memory * MIB)
     large = photo("jpeg-24-megapixels")

@@ -105,6 +105,23 @@ async def test_write_given_up_before_its_turn_writes_nothing(
     assert buried(tmp_path) == {"next"}
 
 
+async def test_write_given_up_while_another_process_holds_the_lock_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    connections = Connections(tmp_path / "catalog.sqlite3", Clock(), 5.0)
+    connections.create("blobs-1")
+    writer = GroupCommit(connections, Clock(), 0.1)
+    other = sqlite3.connect(tmp_path / "catalog.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TimeoutError):
+        await writer.write(bury("given up"))
+    other.execute("ROLLBACK")
+    other.close()
+    await writer.write(bury("after"))
+    assert buried(tmp_path) == {"after"}
+    await writer.close()
+
+
 async def test_closed_writer_fails_what_waits(tmp_path: Path) -> None:
     connections = Connections(tmp_path / "catalog.sqlite3", Clock(), 5.0)
     connections.create("blobs-1")
