@@ -31,7 +31,7 @@ from imcaxy.proxy.proxy import ImageProxy, Rules
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.application import Application
 from imcaxy.server.listening import Listener
-from imcaxy.server.policy import HttpPolicy
+from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.workers import Supervisor, worker_command
 from imcaxy.settings import Settings, parse_nameserver
 from imcaxy.sources.base import SourceReader
@@ -66,6 +66,7 @@ class Share:
     running: int  # jobs
     jobs: int  # jobs, running or waiting
     connections: int  # to origins
+    clients: int  # connections from clients
 
     @classmethod
     def of(cls, settings: Settings) -> "Share":
@@ -78,6 +79,7 @@ class Share:
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),
+            clients=max(1, settings.max_connections // count),
         )
 
 
@@ -105,6 +107,7 @@ class Server:
             self._tasks,
             timeout,
         )
+        self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
         self._processor = _processor(settings, self._share)
         self._readers = _readers(settings)
         self._listener = Listener(self._application(), self._clock)
@@ -128,7 +131,7 @@ class Server:
         parts = Parts(
             hub=hub,
             store=self._store,
-            claims=Claims(self._catalog, self._incarnation, self._clock, self._tasks),
+            claims=self._claims,
             downloads=downloads,
             processor=self._processor,
             slots=Slots(share.running, settings.queue_timeout, self._clock),
@@ -157,10 +160,17 @@ class Server:
             stale_while_revalidate=settings.stale_while_revalidate,
             client_timeout=settings.client_timeout,
             request_timeout=settings.request_timeout,
+            remember_failures=settings.remember_failures,
+            max_connections=share.clients,
         )
         log = AccessLog(self._journal.emit, self._clock)
         extra = gallery.routes(settings.source_dir)
-        return Application(proxy, policy, lambda: self._unready, self._clock, log, extra)
+        return Application(proxy, policy, self._health, self._clock, log, extra)
+
+    def _health(self) -> Health:
+        failing = self._store.failing or self._claims.failing
+        reason = "the store fails: what it does not have is made anew" if failing else None
+        return Health(self._unready, reason)
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Open the store, then the door (design I0); ImcaxyError when something cannot work."""
@@ -182,6 +192,7 @@ class Server:
         """Serve until `stop_soon`, then let running answers and jobs end."""
         await self._stopping.wait()
         self._unready = "draining"
+        _log.info("draining", extra={"connections": self._listener.connections})
         timeout = self._settings.drain_timeout
         await self._listener.drain(timeout)
         await self._tasks.drain(timeout)
@@ -255,6 +266,8 @@ async def serve(
         loop.add_signal_handler(number, server.stop_soon)
     if lifeline_fd >= 0:  # a hang-up of the whole group is the parent's: it replaces its workers
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    else:  # one process alone has nobody to replace it: the end of its terminal ends it
+        loop.add_signal_handler(signal.SIGHUP, server.stop_soon)
 
     def orphaned() -> None:
         loop.remove_reader(lifeline_fd)  # its end stays readable and would wake the loop for ever

@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     request_timeout: Seconds = Field(
         60.0, description="Seconds that a request waits for the first byte of its picture."
     )
+    max_connections: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections of clients open at once, per machine; one more gets 503.",
+    )
     client_timeout: Seconds = Field(
         30.0, description="Seconds in which a client must take the next 64 KiB, or is cut."
     )

@@ -24,6 +24,7 @@ from imcaxy.errors import StoreError
 from imcaxy.grammar.variant import LogPosition
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.slots import Abandoned
+from imcaxy.store.breaker import Breaker
 from imcaxy.store.catalog.base import Catalog, Claim
 from imcaxy.store.kept import Kept
 from imcaxy.tasks import Tasks
@@ -67,6 +68,12 @@ class Claims:
         self._clock = clock
         self._tasks = tasks
         self._jitter = jitter
+        self._breaker = Breaker(clock)
+
+    @property
+    def failing(self) -> bool:
+        """Whether a claim could not be written lately; what is made then is not kept."""
+        return self._breaker.failing
 
     async def take(self, wanted: Wanted) -> Claim | Kept:
         """A claim of one's own, or the entry that another instance committed.
@@ -85,7 +92,9 @@ class Claims:
                     return kept
                 continue
             claim = self._next(wanted, top)
-            if not await self._catalog.insert_claim(claim):
+            with self._breaker.guard():
+                inserted = await self._catalog.insert_claim(claim)
+            if not inserted:
                 continue
             try:
                 if await self._outbid(claim):

@@ -42,6 +42,7 @@ class AccessLog:
             "bytes": exchange.sent,  # of the body
             "seconds": round(self._clock.now() - exchange.started, 6),
             "cache": exchange.cache_status,
+            "problem": exchange.problem,
             "ended": exchange.ended,
         }
         self._emit(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

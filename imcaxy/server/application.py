@@ -18,7 +18,7 @@ from imcaxy.server.exchange import Exchange
 from imcaxy.server.headers import HARDENING, vary
 from imcaxy.server.origins import Fields, Origins
 from imcaxy.server.pictures import picture
-from imcaxy.server.policy import HttpPolicy
+from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.problems import (
     BODY_TOO_LARGE,
     EXPECTATION_FAILED,
@@ -57,15 +57,15 @@ class Application:
         self,
         proxy: Proxy,
         policy: HttpPolicy,
-        ready: Callable[[], str | None],
+        health: Callable[[], Health],
         clock: Clock,
         log: AccessLog,
         extra_routes: tuple[Route, ...] = (),
     ) -> None:
-        """`ready` gives the reason why this server should not be asked now, or None."""
+        """`health` says how the server does now."""
         self._proxy = proxy
-        self._policy = policy
-        self._ready = ready
+        self.policy = policy
+        self._health = health
         self._clock = clock
         self._log = log
         self._origins = Origins(policy.allowed_origins)
@@ -107,7 +107,7 @@ class Application:
                 return
             problem = answer
         except ImcaxyError as error:
-            problem = from_error(error)
+            problem = from_error(error, self.policy.remember_failures)
             if problem.status == 500:
                 self._report(exchange)
         except web.HTTPException as error:  # raised by aiohttp while a handler reads a body
@@ -123,6 +123,7 @@ class Application:
         await self._send_problem(exchange, problem)
 
     async def _send_problem(self, exchange: Exchange, problem: Problem) -> None:
+        exchange.problem = problem.kind
         if exchange.committed:  # nothing but the end of the connection can follow a first byte
             cut(exchange.request.transport)
             return
@@ -200,7 +201,7 @@ class Application:
             served,
             exchange.conditions(),
             exchange.header("Range") if exchange.method == "GET" else None,
-            self._policy,
+            self.policy,
             self._clock.wall(),
             boundary=lambda: secrets.token_hex(16),
         )
@@ -210,16 +211,23 @@ class Application:
         return answer
 
     async def _healthz(self, exchange: Exchange) -> Answer:
-        return json_answer(200, {"status": "ok"})
+        return json_answer(200, _told("ok", self._health()))
 
     async def _readyz(self, exchange: Exchange) -> Answer:
-        reason = "draining" if self.sender.draining else self._ready()
+        health = self._health()
+        reason = "draining" if self.sender.draining else health.unready
         if reason is None:
-            return json_answer(200, {"status": "ready"})
+            return json_answer(200, _told("ready", health))
         return json_answer(503, {"status": "not ready", "reason": reason}, ("Retry-After", "1"))
 
     def _report(self, exchange: Exchange) -> None:
         _log.exception("a request failed", extra={"request_id": exchange.request_id})
+
+
+def _told(good: str, health: Health) -> dict[str, str]:
+    if health.degraded is None:
+        return {"status": good}
+    return {"status": "degraded", "reason": health.degraded}
 
 
 def names_image(accept: str) -> bool:

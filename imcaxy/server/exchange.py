@@ -30,6 +30,7 @@ class Exchange:
     status: int = 0  # 0 until an answer has begun
     sent: int = 0  # bytes of the body
     cache_status: str | None = None
+    problem: str | None = None  # the kind of error that was answered
     ended: Ending = "client-left"  # until something better is known
     stays_open: bool = False  # whether the connection can take another request
     is_last: bool = False  # whether its answer ends the connection, whatever the client wants

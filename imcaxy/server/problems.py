@@ -65,16 +65,17 @@ class Problem:
         return members
 
 
-def from_error(error: ImcaxyError) -> Problem:
+def from_error(error: ImcaxyError, factor: float = 1.0) -> Problem:
     """The problem that an error of ours is; internals are not shown.
 
-    A class of 4xx that is remembered may be kept by clients as long; nothing else is kept.
+    A class of 4xx that is remembered may be kept by clients as long, `factor` times its seconds;
+    nothing else is kept.
     """
     if isinstance(error, StoreError | SettingsError | InternalError):
         error = InternalError()  # without its detail, which is for the log
     retry_after = error.retry_after
     if retry_after is None and error.status in _LATER:
-        retry_after = error.remember or 1.0
+        retry_after = error.remember * factor or 1.0
     return Problem(
         status=error.status,
         kind=error.kind,
@@ -83,7 +84,7 @@ def from_error(error: ImcaxyError) -> Problem:
         value=error.value,
         accepted=error.accepted,
         retry_after=retry_after,
-        keep=math.floor(error.remember) if 400 <= error.status < 500 else 0,
+        keep=math.floor(error.remember * factor) if 400 <= error.status < 500 else 0,
     )
 
 

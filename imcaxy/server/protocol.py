@@ -30,6 +30,10 @@ FIELD_LIMIT = 32 * 1024  # bytes of one header field
 BODY_LIMIT = 8 * 1024 * 1024  # bytes of a request's body that a handler may read
 LINGER = 1.0  # seconds that what a refused client still sends is read and dropped
 
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Content-Length: 0\r\nCache-Control: no-store\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+)
 _HEAD_EXPIRED = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 _log = logging.getLogger("imcaxy.server")
@@ -62,10 +66,11 @@ class Protocol(RequestHandler):
     """One connection.
 
     Holds no more than one piece of a body in memory. Closes a connection whose request head does
-    not arrive within `head_timeout` seconds of its first byte, with 408.
+    not arrive within `head_timeout` seconds of its first byte, with 408, and at once, with 503,
+    one that is more than the policy allows.
     """
 
-    __slots__ = ("_application", "_connections", "_head_timeout", "_head_timer", "served")
+    __slots__ = ("_application", "_connections", "_head_timeout", "_head_timer", "_most", "served")
 
     def __init__(
         self, manager: "Server", application: Application, head_timeout: float, **limits: Any
@@ -81,6 +86,7 @@ class Protocol(RequestHandler):
         )
         self._application = application
         self._connections = manager.open
+        self._most = application.policy.max_connections
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self.served = 0  # requests whose head has arrived
@@ -94,7 +100,12 @@ class Protocol(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a write counts as taken only once the kernel has it."""
         super().connection_made(transport)
-        cast("asyncio.Transport", transport).set_write_buffer_limits(high=0)
+        connected = cast("asyncio.Transport", transport)
+        if len(self._connections) >= self._most:
+            connected.write(_FULL)
+            self.force_close()
+            return
+        connected.set_write_buffer_limits(high=0)
         self._connections.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:

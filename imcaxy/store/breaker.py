@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
 
+PAUSE = 2.0  # seconds that a store that failed is left alone
+RECENT = 10.0  # seconds that a failure shows in the server's health
+
 
 class Breaker:
     """Lets calls through until one fails; then none for `pause` seconds, then one at a time.
@@ -13,11 +16,17 @@ class Breaker:
     The first that succeeds ends it. A missing or damaged blob is an answer, not a failure.
     """
 
-    def __init__(self, clock: Clock, pause: float) -> None:
+    def __init__(self, clock: Clock, pause: float = PAUSE) -> None:
         self._clock = clock
         self._pause = pause
         self._rests_until: float | None = None  # Clock.now(); None when the last call succeeded
         self._trying = False
+        self._failed: float | None = None  # Clock.now() of the last failure
+
+    @property
+    def failing(self) -> bool:
+        """Whether a call failed within the last RECENT seconds; others may have succeeded since."""
+        return self._failed is not None and self._clock.now() - self._failed < RECENT
 
     @property
     def rests(self) -> bool:
@@ -38,7 +47,8 @@ class Breaker:
             self._rests_until = None
             raise
         except StoreError:
-            self._rests_until = self._clock.now() + self._pause
+            self._failed = self._clock.now()
+            self._rests_until = self._failed + self._pause
             raise
         self._rests_until = None
 

@@ -1,6 +1,7 @@
 """Which file systems can hold the data directory."""
 
 import os
+import re
 from pathlib import Path
 
 from imcaxy.errors import SettingsError
@@ -25,11 +26,16 @@ def file_system(path: str, mountinfo: str) -> str:
         fields = left.split()
         if not separator or len(fields) < 5 or not right:
             continue
-        point = fields[4].encode().decode("unicode_escape").encode("latin-1").decode()
+        point = _unescaped(fields[4])
         inside = point in ("/", path) or path.startswith(f"{point}/")
         if inside and len(point) >= best:  # of two mounts at one point the later one is on top
             best, found = len(point), right.split()[0]
     return found
+
+
+def _unescaped(field: str) -> str:
+    r"""A path of mountinfo, where space, tab, line feed and backslash are three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda digits: chr(int(digits[1], 8)), field)
 
 
 def refuse_network(directory: Path, mounts: Path = _MOUNTS) -> None:

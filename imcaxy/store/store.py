@@ -11,7 +11,7 @@ from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.blobs.base import Blobs
-from imcaxy.store.breaker import Breaker
+from imcaxy.store.breaker import PAUSE, Breaker
 from imcaxy.store.catalog.base import Catalog, Entry
 from imcaxy.store.kept import Kept, KeptInStore, close
 from imcaxy.store.memory import MemoryTier
@@ -27,7 +27,6 @@ _log = logging.getLogger("imcaxy.store")
 # Bytes. Up to this a blob is read at once and verified before its first byte is sent, and may be
 # held in memory; above it the wait for the whole would be seen, so it is verified as it goes.
 SMALL = 4 * 1024 * 1024
-PAUSE = 2.0  # seconds that a store that failed is left alone
 _LOADS = 8  # blobs loaded at a time: with SMALL it bounds what loading takes to 32 MiB
 _TRIES = 3  # entries of one signature that are tried in one look-up
 _USE_STEP = 3600.0  # seconds; eviction needs no finer `used` than this
@@ -57,7 +56,7 @@ class Store:
         self._clock = clock
         self._tasks = tasks
         self._timeout = timeout
-        self._breaker = Breaker(clock, PAUSE)
+        self._breaker = Breaker(clock)
         self._loads: dict[str, asyncio.Task[_Found]] = {}
         self._loading = asyncio.Semaphore(_LOADS)
         self._applied = 0  # the highest log number that was applied here
@@ -68,6 +67,11 @@ class Store:
     def resting(self) -> bool:
         """Whether the store has just failed and is left alone."""
         return self._breaker.rests
+
+    @property
+    def failing(self) -> bool:
+        """Whether the catalog or the blobs have failed lately."""
+        return self._breaker.failing
 
     @staticmethod
     def new_blob_name() -> str:

@@ -45,6 +45,21 @@ async def test_i29_stop_finishes_running_responses_and_keeps_their_pictures(
         assert stage.imaginary.made == 1
 
 
+async def test_i29_end_of_its_terminal_drains_a_server_of_one_process(tmp_path: Path) -> None:
+    async with stack(tmp_path) as stage:
+        hold = Hold()
+        stage.imaginary.answer(Answer(BODY, hold=hold))
+        reader = await stage.begin()
+        await reader.read(HALF)
+        stage.server.process.send_signal(signal.SIGHUP)
+        await refuses(stage)
+        assert '"draining"' in stage.server.output
+        hold.release()
+        response = await reader.rest()
+        assert (response.whole, response.body) == (True, BODY)
+        assert await stage.server.ended() == 0, stage.server.output
+
+
 async def test_i29_stop_while_nothing_was_sent_yet_still_answers(tmp_path: Path) -> None:
     async with stack(tmp_path) as stage:
         hold = Hold()

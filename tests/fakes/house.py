@@ -8,6 +8,7 @@ from typing import Any
 
 from imcaxy.server.application import Application
 from imcaxy.server.listening import Listener
+from imcaxy.server.policy import Health
 from imcaxy.server.protocol import Protocol
 from tests.fakes.proxy import ScriptedProxy
 from tests.fakes.wire import Wire
@@ -22,7 +23,7 @@ class House:
     proxy: ScriptedProxy
     port: int
     lines: list[bytes]
-    reasons: list[str]  # why it is not ready
+    health: Health = field(default_factory=Health)
     wires: list[Wire] = field(default_factory=list)
 
     async def wire(self) -> Wire:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+import orjson
 import pytest
 
 from imcaxy.store.store import PAUSE
@@ -73,6 +74,10 @@ async def served_while_broken(stage: Stack, disk: Disk) -> None:
     made = stage.imaginary.made
     await _served(stage, disk)
     assert stage.imaginary.made >= made + 23  # one for each width
+    for path in ("/healthz", "/readyz"):
+        health = await stage.client.get(path)
+        assert health.status == 200
+        assert orjson.loads(health.body)["status"] == "degraded"
 
 
 async def _served(stage: Stack, disk: Disk) -> None:

@@ -8,6 +8,7 @@ from imcaxy.grammar.variant import LOG_START
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.claims import LEASE, Claims, Wanted
 from imcaxy.jobs.slots import Abandoned
+from imcaxy.store.breaker import PAUSE, RECENT
 from imcaxy.store.catalog.base import Claim, LogRecord
 from imcaxy.store.kept import Kept
 from imcaxy.tasks import Tasks
@@ -240,6 +241,23 @@ async def test_catalog_that_fails_is_told_to_the_job(operation: str) -> None:
     world.rows.gone.update({"a"} if operation == "insert_claim" else ())
     with pytest.raises(CatalogError):
         await Claims(catalog, "b", world.clock, world.tasks).take(world.wanted())
+
+
+async def test_claim_that_cannot_be_written_is_not_tried_again_for_a_while() -> None:
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    claims = Claims(catalog, "a", world.clock, world.tasks)
+    catalog.faults.fail("insert_claim")
+    with pytest.raises(CatalogError):
+        await claims.take(world.wanted())
+    assert claims.failing
+    catalog.faults.heal()
+    with pytest.raises(CatalogError):
+        await claims.take(world.wanted())  # left alone: nothing was asked
+    await world.clock.advance(PAUSE)
+    assert isinstance(await claims.take(world.wanted()), Claim)
+    await world.clock.advance(RECENT)
+    assert not claims.failing
 
 
 async def test_outcome_that_cannot_be_written_is_no_error() -> None:

@@ -39,11 +39,10 @@ def serving() -> Open:
     ) -> AsyncIterator[House]:
         lines: list[bytes] = []
         proxy, clock = ScriptedProxy(), Clock()
-        reasons: list[str] = []
         application = Application(
             proxy,
             policy or HttpPolicy(),
-            lambda: reasons[0] if reasons else None,
+            lambda: opened_house.health,
             clock,
             AccessLog(lines.append, clock),
             extra_routes,
@@ -51,12 +50,12 @@ def serving() -> Open:
         listener = Listener(application, clock, patience)
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        house = House(application, listener, proxy, listening.getsockname()[1], lines, reasons)
+        opened_house = House(application, listener, proxy, listening.getsockname()[1], lines)
         await listener.start([listening])
         try:
-            yield house
+            yield opened_house
         finally:
-            for wire in house.wires:
+            for wire in opened_house.wires:
                 wire.close()
             await listener.drain(0.2)
             assert listener.connections == 0

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from imcaxy.errors import Overloaded, SourceRefused
+from imcaxy.errors import Overloaded, SourceMissing, SourceRefused
 from imcaxy.proxy.base import Plan, Served
 from imcaxy.server.answers import Answer
 from imcaxy.server.application import Route, json_answer, names_image
 from imcaxy.server.exchange import Exchange, split_target
-from imcaxy.server.policy import HttpPolicy
+from imcaxy.server.policy import Health, HttpPolicy
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import ETAG, HIT, MADE_AT, MISS, ScriptedVariant, kept
 from tests.fakes.wire import until
@@ -296,11 +296,40 @@ async def test_options_star_is_204(house: House) -> None:
 async def test_readyz_says_why_not(house: House) -> None:
     wire = await house.wire()
     assert (await wire.get("/readyz")).status == 200
-    house.reasons.append("the catalog does not answer")
+    house.health = Health(unready="starting", degraded="the store failed")
     reply = await wire.get("/readyz")
-    assert reply.status == 503
-    assert json.loads(reply.body)["reason"] == "the catalog does not answer"
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert json.loads(reply.body) == {"status": "not ready", "reason": "starting"}
     assert (await wire.get("/healthz", method="HEAD")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_health_says_degraded_and_stays_200(house: House, path: str) -> None:
+    house.health = Health(degraded="the store failed")
+    reply = await (await house.wire()).get(path)
+    assert reply.status == 200
+    assert json.loads(reply.body) == {"status": "degraded", "reason": "the store failed"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "cached"),
+    [(1.0, "public, max-age=30"), (0.5, "public, max-age=15"), (0.0, "no-store")],
+)
+async def test_client_keeps_a_failure_as_long_as_the_server_does(
+    serving: Open, factor: float, cached: str
+) -> None:
+    async with serving(HttpPolicy(remember_failures=factor)) as house:
+        house.proxy.pictures["resize"] = SourceMissing()
+        reply = await (await house.wire()).get(TARGET)
+        assert (reply.status, reply.headers["cache-control"]) == (404, cached)
+
+
+async def test_log_line_of_an_error_names_its_kind(house: House) -> None:
+    house.proxy.pictures["resize"] = SourceMissing()
+    wire = await house.wire()
+    await wire.get(TARGET)
+    await wire.get("/healthz")
+    assert [line["problem"] for line in house.log] == ["source-missing", None]
 
 
 async def _echo(exchange: Exchange) -> Answer:
@@ -348,5 +377,6 @@ async def test_log_line_says_what_happened_without_secrets(house: House) -> None
         "status": 200,
         "bytes": 1000,
         "cache": "Imcaxy; hit; detail=memory",
+        "problem": None,
         "ended": "whole",
     }

@@ -8,6 +8,7 @@ import pytest
 from aiohttp.web_protocol import RequestHandler
 
 from imcaxy.server.listening import Patience
+from imcaxy.server.policy import HttpPolicy
 from imcaxy.server.protocol import Protocol
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import kept
@@ -122,6 +123,21 @@ async def test_head_begun_before_keepalive_ends_is_answered(serving: Open) -> No
         await wire.send(OK[10:])
         assert (await wire.reply()).status == 200
         assert await wire.closed()  # and the next keep-alive counts again
+
+
+async def test_connection_past_the_limit_gets_503_and_the_others_stay(serving: Open) -> None:
+    async with serving(HttpPolicy(max_connections=2)) as house:
+        first, second = await house.wire(), await house.wire()
+        for wire in (first, second):
+            assert (await wire.get("/healthz")).status == 200
+        third = await house.wire()
+        reply = await third.reply()
+        assert (reply.status, reply.headers["retry-after"], reply.whole) == (503, "1", True)
+        assert await third.closed()
+        assert (await first.get("/healthz")).status == 200
+        second.close()
+        await until(lambda: house.listener.connections == 1)
+        assert (await (await house.wire()).get("/healthz")).status == 200
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])

@@ -1,7 +1,7 @@
 import pytest
 
 from imcaxy.errors import BlobError, BlobMissing, CatalogError
-from imcaxy.store.breaker import Breaker
+from imcaxy.store.breaker import PAUSE, RECENT, Breaker
 from tests.fakes.clock import FakeClock
 
 
@@ -58,3 +58,14 @@ def test_missing_blob_is_an_answer() -> None:
     with pytest.raises(BlobMissing), breaker.guard():
         raise BlobMissing
     breaker.refuse()
+
+
+async def test_failure_shows_for_a_while_whatever_succeeds_meanwhile() -> None:
+    clock = FakeClock()
+    breaker = broken(clock)
+    await clock.advance(PAUSE)
+    with breaker.guard():
+        pass
+    assert breaker.failing
+    await clock.advance(RECENT)
+    assert Breaker(clock).failing is breaker.failing is False

@@ -36,6 +36,13 @@ def test_file_system_of_nothing_is_unknown() -> None:
     assert file_system("/srv", "") == ""
 
 
+def test_mount_point_that_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(b"1 0 0:1 / /srv/\xff\xfe rw - nfs4 nas:/export rw\n")
+    refuse_network(tmp_path, mounts)
+    assert file_system("/srv/\udcff\udcfe", mounts.read_text("utf-8", "surrogateescape")) == "nfs4"
+
+
 def test_network_file_system_is_refused_by_the_settings_name(tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / {tmp_path.resolve()} rw - nfs4 nas:/export rw\n")
