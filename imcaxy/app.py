@@ -47,6 +47,7 @@ from imcaxy.store.sweep import Limits, Sweep
 from imcaxy.tasks import Tasks
 
 FILES = 65_536  # open files that a server process asks for
+OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
 SWEEP_EVERY = 60.0  # seconds between two sweeps
 LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its entry is gone
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
@@ -79,7 +80,7 @@ class Share:
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),
-            clients=max(1, settings.max_connections // count),
+            clients=max(1, min(settings.max_connections // count, _files() - OWN_FILES)),
         )
 
 
@@ -259,7 +260,6 @@ async def serve(
     `ready` is called once, when requests are answered; never when the server cannot start.
     """
     messages = _log_to(2)
-    _allow_many_files()
     server = Server(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -357,12 +357,13 @@ def _readers(settings: Settings) -> dict[str, SourceReader]:
     }
 
 
-def _allow_many_files() -> None:
-    """Take as many open files as the system grants: each connection is one."""
+def _files() -> int:
+    """How many files this process may have open: as many as the system grants, up to FILES."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
 
 
 def _log_to(descriptor: int) -> Journal:

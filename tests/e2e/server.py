@@ -51,6 +51,7 @@ class Server:
             "allowed_networks": "127.0.0.0/8",
             **settings,
         }
+        self.launcher: tuple[str, ...] = ()  # a command that ends by becoming the one behind it
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "server.log"
 
@@ -136,8 +137,9 @@ class Server:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         chosen = {f"IMCAXY_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self._log.open("ab") as log:
+            program = (sys.executable, "-m", "imcaxy", "serve")
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "imcaxy", "serve", *self._address(), *arguments],
+                [*self.launcher, *program, *self._address(), *arguments],
                 cwd=self.directory,
                 env={**kept, **chosen, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,35 @@
+"""More connections than open files: what is open goes on, the rest is told to come again."""
+
+import asyncio
+from pathlib import Path
+
+from tests.e2e.harness import Server, eventually
+from tests.faults import processes
+
+FILES = 600  # open files that the server may have
+OPEN = FILES - 512  # 512 are its own
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_connections_past_the_open_files_get_503_and_the_server_rests(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.launcher = ("sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh")
+    await server.start()
+    try:
+        opened = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(FILES)]
+        await eventually(lambda: server.connections() == OPEN)
+        for reader, writer in opened[:OPEN]:
+            writer.write(HEALTH)
+            assert (await reader.readline()).split()[1] == b"200"
+        for reader, _ in opened[OPEN:]:
+            assert (await reader.readline()).split()[1] == b"503"
+        spent = processes.cpu(server.process.pid)
+        await asyncio.sleep(1.0)
+        assert processes.cpu(server.process.pid) - spent < 0.5
+        for _, writer in opened:
+            writer.close()
+        await eventually(lambda: server.connections() == 0)
+        assert (await server.client.get("/healthz")).status == 200
+    finally:
+        await server.client.close()
+        await server.kill()
