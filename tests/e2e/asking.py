@@ -117,4 +117,4 @@ def logged(server: Server, part: str = "/imaginary/") -> list[dict[str, Any]]:
     """The lines of the access log whose target has this part, in their order."""
     lines = (line for line in server.output.splitlines() if line.startswith('{"time"'))
     records: Iterable[dict[str, Any]] = (orjson.loads(line) for line in lines)
-    return [record for record in records if part in record.get("target", "")]
+    return [record for record in records if "target" in record and part in record["target"]]

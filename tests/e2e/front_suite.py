@@ -44,7 +44,7 @@ class FrontSuite:
     async def before(
         self, directory: Path, *arguments: str, **settings: object
     ) -> AsyncIterator[tuple[Stack, Front]]:
-        async with stack(directory, remember_failures=0, **settings) as stage:
+        async with stack(directory, **{"remember_failures": 0, **settings}) as stage:
             stage.imaginary.answer(Answer(BODY))
             async with self.front(directory, stage.server.port, *arguments) as front:
                 yield stage, front
@@ -198,18 +198,22 @@ class FrontSuite:
                 reply = await ask(front.port, target)
             assert stage.imaginary.made == 3
 
-    async def test_error_is_kept_only_as_long_as_it_says(self, tmp_path: Path) -> None:
+    async def test_error_that_is_not_to_be_kept_is_asked_for_again(self, tmp_path: Path) -> None:
         async with self.before(tmp_path) as (stage, front):
             stage.imaginary.answer(Answer(b"", status=500), Answer(BODY))
             failed = await ask(front.port, stage.target())
             assert (failed.status, failed["cache-control"]) == (502, "no-store")
             assert (await ask(front.port, stage.target())).body == BODY
+
+    async def test_error_is_kept_only_as_long_as_it_says(self, tmp_path: Path) -> None:
+        async with self.before(tmp_path, remember_failures=1) as (stage, front):
             missing = stage.target(path="/missing")
             for _ in range(2):
                 reply = await ask(front.port, missing)
                 assert (reply.status, reply.problem["type"]) == (404, "/problems/source-missing")
                 assert reply["cache-control"] == "public, max-age=30"
             assert stage.origin.counts["/missing"] == 1
+            await self.asked(stage, 1)
 
     async def asked(self, stage: Stack, count: int) -> None:
         """Fail unless the server's log comes to have exactly so many requests for pictures."""

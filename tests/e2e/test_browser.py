@@ -51,7 +51,9 @@ async def showing(directory: Path, html: str) -> AsyncIterator[tuple[Server, Scr
         other.script("/page", page)
         address = f"http://localhost:{other.port}/page"  # another site than 127.0.0.1
         async with browsing(address, directory / "profile") as browser:
-            await browser.until(f"document.readyState === 'complete' && {DONE}")
+            await browser.until(
+                f"location.pathname === '/page' && document.readyState === 'complete' && {DONE}"
+            )
             yield server, other, browser
 
 
