@@ -71,7 +71,8 @@ def answer(manner: str, number: int) -> None:
     elif manner in ANSWERS:
         send({"id": number, "bodies": [], **ANSWERS[manner]})
     else:
-        send({"id": number, "type": "image/jpeg", "bodies": [4]}, str(os.getpid()).encode()[:4])
+        name = str(os.getpid()).encode()
+        send({"id": number, "type": "image/jpeg", "bodies": [len(name)]}, name)
 
 
 ANSWERS: dict[str, dict[str, object]] = {
