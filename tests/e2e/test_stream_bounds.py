@@ -81,6 +81,30 @@ async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path
         assert max(half, whole) <= 15 * MIB, (half / MIB, whole / MIB)
 
 
+@pytest.mark.slow
+async def test_i11_stalled_one_of_a_thousand_readers_is_cut_and_the_others_finish(
+    tmp_path: Path,
+) -> None:
+    body = png_of(10 * MIB, seed=5)
+    async with stack(tmp_path, client_timeout=10) as stage:
+        mass = await Mass.connect(stage.server.port, 999)
+        hold = Hold()
+        stage.imaginary.answer(Answer(body, before=hold))
+        stalled = await stage.client.begin(stage.target(), receive_buffer=4096)
+        mass.ask(stage.target())
+        await hold.reached()
+        hold.release()
+        await mass.reach()
+        assert mass.all(lambda reader: reader.checksum == zlib.crc32(body))
+        assert stage.server.connections() == 1000  # the stalled one held up nobody
+        await eventually(lambda: stage.server.connections() == 999, within=12.0)
+        rest = await stalled.rest()
+        assert not rest.whole
+        assert len(rest.body) < len(body)
+        assert stage.imaginary.made == 1
+        mass.close()
+
+
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 async def test_i12_picture_over_its_bound_is_refused_or_cut_and_not_kept(
     tmp_path: Path, framing: str
