@@ -1,10 +1,7 @@
 """Listening sockets in, a serving and cleanly ending HTTP server out."""
 
 import asyncio
-import fcntl
 import socket
-import struct
-import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,7 +75,7 @@ class Listener:
             idle = {one: one.served for one in self._server.open if one.idle}
             if self._clock.now() >= quiet_until:
                 for one, served in idle.items():
-                    if resting.get(one) == served and not _unread(one.transport):
+                    if resting.get(one) == served and not one.unread:
                         one.force_close()
             resting = idle
         for one in list(self._server.open):
@@ -86,15 +83,3 @@ class Listener:
             one.force_close()
         await asyncio.sleep(0)
         await self._server.shutdown(TICK)
-
-
-def _unread(transport: asyncio.BaseTransport | None) -> bool:
-    """Whether the kernel holds bytes for it that the event loop has not come to read.
-
-    Timers run before sockets are read: a request that came since the last turn would be lost.
-    """
-    if transport is None or transport.is_closing():
-        return False
-    descriptor = transport.get_extra_info("socket").fileno()
-    count = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
-    return bool(struct.unpack("i", count)[0])

@@ -5,7 +5,10 @@ The one file that looks inside `aiohttp.web_protocol.RequestHandler` (`_waiter`,
 """
 
 import asyncio
+import fcntl
 import logging
+import struct
+import termios
 from typing import Any, cast
 
 from aiohttp import web
@@ -66,8 +69,8 @@ class Protocol(RequestHandler):
     """One connection.
 
     Holds no more than one piece of a body in memory. Closes a connection whose request head does
-    not arrive within `head_timeout` seconds of its first byte, with 408, and at once, with 503,
-    one that is more than the policy allows.
+    not arrive within `head_timeout` seconds of its first byte, with 408. One more than the policy
+    allows takes the place of the oldest that is idle, or is told to come again, with 503.
     """
 
     __slots__ = ("_application", "_connections", "_head_timeout", "_head_timer", "_most", "served")
@@ -97,21 +100,33 @@ class Protocol(RequestHandler):
         waits = self._waiter is not None and not self._waiter.done()
         return waits and not self._messages and self._head_timer is None
 
+    @property
+    def unread(self) -> bool:
+        """Whether the kernel holds bytes for it that the event loop has not come to read.
+
+        Who closes an idle connection asks this first: a request may have come since the last turn.
+        """
+        if self.transport is None or self.transport.is_closing():
+            return False
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        count = fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))
+        return bool(struct.unpack("i", count)[0])
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a write counts as taken only once the kernel has it."""
         super().connection_made(transport)
         connected = cast("asyncio.Transport", transport)
-        if len(self._connections) >= self._most:
+        if len(self._connections) >= self._most and not self._make_room():
             connected.write(_FULL)
             self.force_close()
             return
         connected.set_write_buffer_limits(high=0)
-        self._connections.add(self)
+        self._connections[self] = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End; whoever waits for the connection to be gone is told."""
         self._stop_head_timer()
-        self._connections.discard(self)
+        self._connections.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -138,6 +153,15 @@ class Protocol(RequestHandler):
         if status >= 500:
             _log.error("a request failed outside its handler", exc_info=exc)
         return Refusal(self._application, _refusal(status, exc))
+
+    def _make_room(self) -> bool:
+        """Close the oldest connection that only waits for a next request; False without one."""
+        for one in self._connections:
+            if one.idle and not one.unread:
+                del self._connections[one]
+                one.force_close()
+                return True
+        return False
 
     def _head_expired(self) -> None:
         self._head_timer = None
@@ -185,7 +209,7 @@ class Server(web.Server):
         self._application = application
         self._head_timeout = head_timeout
         self._limits = {"keepalive_timeout": keepalive_timeout, "lingering_time": lingering_time}
-        self.open: set[Protocol] = set()
+        self.open: dict[Protocol, None] = {}  # oldest first
 
     def __call__(self) -> Protocol:
         """The protocol of a new connection."""

@@ -1,7 +1,7 @@
 """A served application, as tests see it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +36,7 @@ class House:
         return [json.loads(line) for line in self.lines]
 
     @property
-    def open(self) -> set[Protocol]:
+    def open(self) -> Collection[Protocol]:
         server = self.listener._server
         assert server is not None
         return server.open

@@ -11,7 +11,7 @@ from imcaxy.server.listening import Patience
 from imcaxy.server.policy import HttpPolicy
 from imcaxy.server.protocol import Protocol
 from tests.fakes.house import House, Open
-from tests.fakes.proxy import kept
+from tests.fakes.proxy import MISS, ScriptedVariant, kept
 from tests.fakes.wire import until
 
 OK = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -125,18 +125,34 @@ async def test_head_begun_before_keepalive_ends_is_answered(serving: Open) -> No
         assert await wire.closed()  # and the next keep-alive counts again
 
 
-async def test_connection_past_the_limit_gets_503_and_the_others_stay(serving: Open) -> None:
+async def test_connection_past_the_limit_takes_the_place_of_the_oldest_idle_one(
+    serving: Open,
+) -> None:
     async with serving(HttpPolicy(max_connections=2)) as house:
         first, second = await house.wire(), await house.wire()
         for wire in (first, second):
             assert (await wire.get("/healthz")).status == 200
         third = await house.wire()
+        assert (await third.get("/healthz")).status == 200
+        assert await first.closed()
+        assert (await second.get("/healthz")).status == 200
+        assert house.listener.connections == 2
+
+
+async def test_connection_past_the_limit_gets_503_when_none_is_idle(serving: Open) -> None:
+    async with serving(HttpPolicy(max_connections=2)) as house:
+        picture = ScriptedVariant(10)
+        house.proxy.put("resize", picture, MISS)
+        busy = [await house.wire(), await house.wire()]
+        for wire in busy:
+            await wire.send("GET /imaginary/resize?width=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: picture.readers == 2)
+        third = await house.wire()
         reply = await third.reply()
         assert (reply.status, reply.headers["retry-after"], reply.whole) == (503, "1", True)
         assert await third.closed()
-        assert (await first.get("/healthz")).status == 200
-        second.close()
-        await until(lambda: house.listener.connections == 1)
+        picture.give(b"0123456789").end()
+        assert [(await wire.reply()).body for wire in busy] == [b"0123456789"] * 2
         assert (await (await house.wire()).get("/healthz")).status == 200
 
 
