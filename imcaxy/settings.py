@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         10_000,
         ge=1,
         le=1_000_000,
-        description="Connections of clients open at once, per machine; one more replaces an idle one.",
+        description="Open connections of clients, per machine; one more replaces an idle one.",
     )
     client_timeout: Seconds = Field(
         30.0, description="Seconds in which a client must take the next 64 KiB, or is cut."

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
+from types import SimpleNamespace
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -68,7 +69,8 @@ class HttpReader(SourceReader):
         self._networks = tuple(networks)
         self._dev = dev
         self._nameservers = tuple(nameservers)  # address and port
-        self._session: aiohttp.ClientSession | None = None
+        self._pooled: aiohttp.ClientSession | None = None
+        self._fresh: aiohttp.ClientSession | None = None  # a new connection for each request
         self._resolver: CheckedResolver | None = None
 
     async def read(self, source: Source, admit: Admit) -> bytes:
@@ -85,17 +87,16 @@ class HttpReader(SourceReader):
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._pooled, self._fresh):
+            if session is not None:
+                await session.close()
         if self._resolver is not None:
             await self._resolver.close()
 
     async def _follow(self, source: Source, admit: Admit, deadline: asyncio.Timeout) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(source)
-            async with self._open().get(
-                URL(source.value, encoded=True), allow_redirects=False
-            ) as response:
+            async with await self._get(URL(source.value, encoded=True)) as response:
                 if response.status not in REDIRECTS:
                     most = check_answer(response, self._max_bytes)
                     await _admitted(admit, most, deadline)
@@ -106,6 +107,21 @@ class HttpReader(SourceReader):
             value=source.host,
             accepted=f"at most {MAX_REDIRECTS} redirects",
         )
+
+    async def _get(self, url: URL) -> aiohttp.ClientResponse:
+        """The head of the answer.
+
+        An origin that restarts ends all its kept connections at once. The library then tries one
+        more of them; after that only a new one tells whether the origin is there.
+        """
+        pooled, fresh = self._open()
+        connection = SimpleNamespace(reused=False)
+        try:
+            return await pooled.get(url, allow_redirects=False, trace_request_ctx=connection)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not connection.reused:
+                raise
+        return await fresh.get(url, allow_redirects=False)
 
     def _check(self, source: Source) -> None:
         host = source.host
@@ -125,30 +141,38 @@ class HttpReader(SourceReader):
     def _allowed(self, address: Address) -> bool:
         return is_allowed(address, self._networks, dev=self._dev)
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
+        if self._pooled is None or self._fresh is None:
             lookup = NameserverLookup(self._nameservers) if self._nameservers else SystemLookup()
             self._resolver = CheckedResolver(lookup, self._allowed)
-            half = self._timeout / 2
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=self._resolver,
-                    use_dns_cache=False,  # an answer is checked and used once, never kept
-                    socket_factory=self._checked_socket,
-                    limit=CONNECTIONS,
-                    limit_per_host=CONNECTIONS_PER_ORIGIN,
-                ),
-                headers=_HEADERS,
-                timeout=aiohttp.ClientTimeout(
-                    total=None,  # the whole read has one deadline, in `read`
-                    sock_connect=min(CONNECT_TIMEOUT, half),
-                    sock_read=min(STALL_TIMEOUT, half),
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
+            self._pooled = self._session(self._resolver, keeping=True)
+            self._fresh = self._session(self._resolver, keeping=False)
+        return self._pooled, self._fresh
+
+    def _session(self, resolver: CheckedResolver, *, keeping: bool) -> aiohttp.ClientSession:
+        half = self._timeout / 2
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=resolver,
+                use_dns_cache=False,  # an answer is checked and used once, never kept
+                socket_factory=self._checked_socket,
+                limit=CONNECTIONS,
+                limit_per_host=CONNECTIONS_PER_ORIGIN,
+                force_close=not keeping,
+            ),
+            headers=_HEADERS,
+            timeout=aiohttp.ClientTimeout(
+                total=None,  # the whole read has one deadline, in `read`
+                sock_connect=min(CONNECT_TIMEOUT, half),
+                sock_read=min(STALL_TIMEOUT, half),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            trace_configs=[tracing] if keeping else [],
+        )
 
     def _checked_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
         """A socket for exactly this address; aiohttp connects it to the same `info`."""
@@ -156,6 +180,14 @@ class HttpReader(SourceReader):
         if not self._allowed(ip_address(str(destination[0]))):
             raise ForbiddenAddressError
         return socket.socket(family, kind, protocol)
+
+
+async def _note_reuse(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceConnectionReuseconnParams,
+) -> None:
+    context.trace_request_ctx.reused = True
 
 
 async def _admitted(admit: Admit, most: int, deadline: asyncio.Timeout) -> None:

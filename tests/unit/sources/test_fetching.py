@@ -45,6 +45,27 @@ async def reading(
         await reader.close()
 
 
+async def test_read_when_all_kept_connections_died_at_once_makes_a_new_one() -> None:
+    connections = 0
+
+    async def serve(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            await stream.readuntil(b"\r\n\r\n")
+            writer.write(reply("200 OK", BODY))
+            await stream.readuntil(b"\r\n\r\n")  # a second request is too much for it
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.png"
+    async with server, reading() as read:
+        assert await asyncio.gather(*(read(url) for _ in range(3))) == [BODY] * 3
+        assert connections == 3
+        assert await read(url) == BODY
+        assert connections == 4
+
+
 async def test_read_whole_answer_returns_its_body_and_asks_for_what_is_new() -> None:
     async with origin(sending(reply("200 OK", BODY))) as server, reading() as read:
         assert await read(f"{server.url}/a%20b/./c?x=%41&y=ä") == BODY
