@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from types import SimpleNamespace
 
 import aiohttp
@@ -21,6 +22,7 @@ from imcaxy.errors import (
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.rebuild import to_query
 from imcaxy.grammar.variant import CHUNK
+from imcaxy.kept_connections import LOST, asked, noting_reuse
 from imcaxy.processors.base import Picture
 from imcaxy.processors.imaginary_answers import (
     Announcement,
@@ -65,10 +67,6 @@ DOT = bytes.fromhex(  # a grey PNG of one pixel
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a4944415478da63"
     "68000000820081da45083b0000000049454e44ae426082"
 )
-
-
-class _Stale(Exception):
-    """A kept connection had been closed by the other side before this request used it."""
 
 
 class ImaginaryProcessor:
@@ -209,9 +207,12 @@ class ImaginaryProcessor:
         if self._pooled is None or self._fresh is None:
             raise ProcessorUnavailable("The picture's maker is not connected.")
         try:
-            return await _send(self._pooled, target, body)
-        except _Stale:
-            return await _send(self._fresh, target, body)
+            return await asked(self._pooled, self._fresh, partial(_send, target, body))
+        except LOST as error:
+            _log.warning("the processor cannot be reached", exc_info=error)
+            raise ProcessorUnavailable from error
+        except aiohttp.ConnectionTimeoutError as error:
+            raise ProcessorUnavailable from error
 
     async def _chunks(
         self, response: aiohttp.ClientResponse, first: bytes, deadline: float
@@ -233,8 +234,6 @@ class ImaginaryProcessor:
                     piece = await response.content.read(CHUNK)
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -242,7 +241,7 @@ class ImaginaryProcessor:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._connect),
             headers={"Accept-Encoding": "identity", "User-Agent": "imcaxy"},
-            trace_configs=[tracing],
+            trace_configs=[noting_reuse()],
         )
 
     def _learn_version(self, response: aiohttp.ClientResponse) -> None:
@@ -251,31 +250,16 @@ class ImaginaryProcessor:
             self.version = told.removeprefix("imaginary ")
 
 
-async def _send(session: aiohttp.ClientSession, target: URL, body: bytes) -> aiohttp.ClientResponse:
-    connection = SimpleNamespace(reused=False)
-    try:
-        return await session.post(
-            target,
-            data=io.BytesIO(body),  # shares the bytes, and is sent piece by piece
-            headers={"Content-Type": "application/octet-stream"},
-            allow_redirects=False,
-            trace_request_ctx=connection,
-        )
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as error:
-        if connection.reused:
-            raise _Stale from error
-        _log.warning("the processor cannot be reached", exc_info=error)
-        raise ProcessorUnavailable from error
-    except aiohttp.ConnectionTimeoutError as error:
-        raise ProcessorUnavailable from error
-
-
-async def _note_reuse(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceConnectionReuseconnParams,
-) -> None:
-    context.trace_request_ctx.reused = True
+async def _send(
+    target: URL, body: bytes, session: aiohttp.ClientSession, connection: SimpleNamespace
+) -> aiohttp.ClientResponse:
+    return await session.post(
+        target,
+        data=io.BytesIO(body),  # shares the bytes, and is sent piece by piece
+        headers={"Content-Type": "application/octet-stream"},
+        allow_redirects=False,
+        trace_request_ctx=connection,
+    )
 
 
 async def _start_of(response: aiohttp.ClientResponse) -> bytes:

@@ -9,6 +9,7 @@ followed by hand, so each hop passes all three. No proxy, cookie or credential i
 import asyncio
 import socket
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from types import SimpleNamespace
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +20,7 @@ from yarl import URL
 import imcaxy
 from imcaxy.errors import SourceFailed, SourceMalformed, SourceRefused
 from imcaxy.grammar.source import Source, parse_source_url, source_domain_allowed
+from imcaxy.kept_connections import asked, noting_reuse
 from imcaxy.sources.addresses import Address, Network, is_allowed
 from imcaxy.sources.answer import check_answer, read_body
 from imcaxy.sources.base import Admit, SourceReader
@@ -96,7 +98,8 @@ class HttpReader(SourceReader):
     async def _follow(self, source: Source, admit: Admit, deadline: asyncio.Timeout) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(source)
-            async with await self._get(URL(source.value, encoded=True)) as response:
+            get = partial(_get, URL(source.value, encoded=True))
+            async with await asked(*self._open(), get) as response:
                 if response.status not in REDIRECTS:
                     most = check_answer(response, self._max_bytes)
                     await _admitted(admit, most, deadline)
@@ -107,21 +110,6 @@ class HttpReader(SourceReader):
             value=source.host,
             accepted=f"at most {MAX_REDIRECTS} redirects",
         )
-
-    async def _get(self, url: URL) -> aiohttp.ClientResponse:
-        """The head of the answer.
-
-        An origin that restarts ends all its kept connections at once. The library then tries one
-        more of them; after that only a new one tells whether the origin is there.
-        """
-        pooled, fresh = self._open()
-        connection = SimpleNamespace(reused=False)
-        try:
-            return await pooled.get(url, allow_redirects=False, trace_request_ctx=connection)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not connection.reused:
-                raise
-        return await fresh.get(url, allow_redirects=False)
 
     def _check(self, source: Source) -> None:
         host = source.host
@@ -151,8 +139,6 @@ class HttpReader(SourceReader):
 
     def _session(self, resolver: CheckedResolver, *, keeping: bool) -> aiohttp.ClientSession:
         half = self._timeout / 2
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=resolver,
@@ -171,7 +157,7 @@ class HttpReader(SourceReader):
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            trace_configs=[tracing] if keeping else [],
+            trace_configs=[noting_reuse()],
         )
 
     def _checked_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
@@ -182,12 +168,10 @@ class HttpReader(SourceReader):
         return socket.socket(family, kind, protocol)
 
 
-async def _note_reuse(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceConnectionReuseconnParams,
-) -> None:
-    context.trace_request_ctx.reused = True
+async def _get(
+    url: URL, session: aiohttp.ClientSession, connection: SimpleNamespace
+) -> aiohttp.ClientResponse:
+    return await session.get(url, allow_redirects=False, trace_request_ctx=connection)
 
 
 async def _admitted(admit: Admit, most: int, deadline: asyncio.Timeout) -> None:
