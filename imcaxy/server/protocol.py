@@ -69,11 +69,11 @@ class Protocol(RequestHandler):
     """One connection.
 
     Holds no more than one piece of a body in memory. Closes a connection whose request head does
-    not arrive within `head_timeout` seconds of its first byte, with 408. One more than the policy
-    allows takes the place of the oldest that is idle, or is told to come again, with 503.
+    not arrive within `head_timeout` seconds of its first byte, with 408, and at once, with 503,
+    one that the server has no room for.
     """
 
-    __slots__ = ("_application", "_connections", "_head_timeout", "_head_timer", "_most", "served")
+    __slots__ = ("_application", "_head_timeout", "_head_timer", "_server", "served")
 
     def __init__(
         self, manager: "Server", application: Application, head_timeout: float, **limits: Any
@@ -88,8 +88,7 @@ class Protocol(RequestHandler):
             **limits,
         )
         self._application = application
-        self._connections = manager.open
-        self._most = application.policy.max_connections
+        self._server = manager
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self.served = 0  # requests whose head has arrived
@@ -116,17 +115,17 @@ class Protocol(RequestHandler):
         """Begin; a write counts as taken only once the kernel has it."""
         super().connection_made(transport)
         connected = cast("asyncio.Transport", transport)
-        if len(self._connections) >= self._most and not self._make_room():
+        if not self._server.make_room():
             connected.write(_FULL)
             self.force_close()
             return
         connected.set_write_buffer_limits(high=0)
-        self._connections[self] = None
+        self._server.open[self] = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End; whoever waits for the connection to be gone is told."""
         self._stop_head_timer()
-        self._connections.pop(self, None)
+        self._server.open.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -153,15 +152,6 @@ class Protocol(RequestHandler):
         if status >= 500:
             _log.error("a request failed outside its handler", exc_info=exc)
         return Refusal(self._application, _refusal(status, exc))
-
-    def _make_room(self) -> bool:
-        """Close the oldest connection that only waits for a next request; False without one."""
-        for one in self._connections:
-            if one.idle and not one.unread:
-                del self._connections[one]
-                one.force_close()
-                return True
-        return False
 
     def _head_expired(self) -> None:
         self._head_timer = None
@@ -191,7 +181,10 @@ def _refusal(status: int, error: BaseException | None) -> Problem:
 
 
 class Server(web.Server):
-    """Makes a Protocol per connection; a client that leaves cancels its handler."""
+    """Makes a Protocol per connection; a client that leaves cancels its handler.
+
+    One connection more than the policy allows takes the place of the oldest that is idle.
+    """
 
     def __init__(
         self,
@@ -209,11 +202,23 @@ class Server(web.Server):
         self._application = application
         self._head_timeout = head_timeout
         self._limits = {"keepalive_timeout": keepalive_timeout, "lingering_time": lingering_time}
+        self._most = application.policy.max_connections
         self.open: dict[Protocol, None] = {}  # oldest first
 
     def __call__(self) -> Protocol:
         """The protocol of a new connection."""
         return Protocol(self, self._application, self._head_timeout, **self._limits)
+
+    def make_room(self) -> bool:
+        """Whether one more connection may open; an idle one is closed for it when none may."""
+        if len(self.open) < self._most:
+            return True
+        for one in self.open:
+            if one.idle and not one.unread:
+                del self.open[one]
+                one.force_close()
+                return True
+        return False
 
     def _limited_request(
         self,
