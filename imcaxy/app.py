@@ -73,6 +73,7 @@ class Share:
     def of(cls, settings: Settings) -> "Share":
         """An equal part for each worker, and enough for one picture at least."""
         count = settings.workers
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return cls(
             memory=settings.memory_limit // count,
             streams=max(settings.stream_limit // count, settings.max_variant_bytes),
@@ -80,7 +81,7 @@ class Share:
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),
-            clients=max(1, min(settings.max_connections // count, _files() - OWN_FILES)),
+            clients=max(1, min(settings.max_connections // count, files - OWN_FILES)),
         )
 
 
@@ -260,6 +261,7 @@ async def serve(
     `ready` is called once, when requests are answered; never when the server cannot start.
     """
     messages = _log_to(2)
+    _allow_many_files()  # before the server shares them out
     server = Server(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -357,13 +359,12 @@ def _readers(settings: Settings) -> dict[str, SourceReader]:
     }
 
 
-def _files() -> int:
-    """How many files this process may have open: as many as the system grants, up to FILES."""
+def _allow_many_files() -> None:
+    """Take as many open files as the system grants, up to FILES: each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
 
 
 def _log_to(descriptor: int) -> Journal:

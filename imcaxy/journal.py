@@ -51,14 +51,13 @@ class Journal:
             while self._lines:
                 lines = [self._lines.popleft() for _ in range(min(_BATCH, len(self._lines)))]
                 dropped, self._dropped = self._dropped, 0
-                if dropped:
-                    lines.append(orjson.dumps({"dropped": dropped}) + b"\n")
+                told = [orjson.dumps({"dropped": dropped}) + b"\n"] if dropped else []
                 try:
-                    _write(self._descriptor, b"".join(lines))
+                    _write(self._descriptor, b"".join(lines + told))
                 except BrokenPipeError:
                     return  # nobody reads any more: the server goes on without a log
                 except OSError:
-                    self._dropped += dropped + len(lines) - bool(dropped)
+                    self._dropped += dropped + len(lines)
 
 
 def _write(descriptor: int, data: bytes) -> None:

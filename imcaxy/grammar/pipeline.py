@@ -6,7 +6,7 @@ Imaginary's. Where Imaginary lets a member occur twice, this does not: which one
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,9 +78,9 @@ def request_steps(request: ImageRequest) -> tuple[Step, ...]:
     return (Step(request.operation, request.parameters),)
 
 
-def named_formats(request: ImageRequest) -> frozenset[str]:
-    """Every format that a step of the request names, so that a processor's lack shows early."""
-    named = (dict(step.parameters).get("type") for step in request_steps(request))
+def named_formats(steps: Iterable[Step]) -> frozenset[str]:
+    """Every format that one of the steps names, so that a processor's lack shows early."""
+    named = (dict(step.parameters).get("type") for step in steps)
     return frozenset(name for name in named if isinstance(name, str) and name in FORMATS)
 
 

@@ -152,14 +152,15 @@ class ImageProxy:
 
     def _refuse_what_cannot_be_made(self, request: ImageRequest) -> None:
         name, known = self._processor.name, self._processor
-        for operation in (request.operation, *(step.operation for step in request_steps(request))):
+        steps = request_steps(request)
+        for operation in (request.operation, *(step.operation for step in steps)):
             if operation not in known.operations:
                 raise OperationUnsupported(
                     f"The {name} processor has no operation {operation!r}.",
                     value=operation,
                     accepted=self._operations(),
                 )
-        for wanted in sorted(named_formats(request)):
+        for wanted in sorted(named_formats(steps)):
             if wanted not in known.formats:
                 raise FormatUnsupported(
                     f"The {name} processor cannot write {wanted!r}.",

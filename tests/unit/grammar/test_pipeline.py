@@ -237,5 +237,5 @@ def test_named_formats_are_those_of_every_step() -> None:
         ]
     )
     pipeline = ImageRequest("pipeline", (("operations", text),), PHOTO)
-    assert named_formats(pipeline) == {"png", "avif"}
-    assert named_formats(ImageRequest("flip", (("type", "auto"),), PHOTO)) == set()
+    assert named_formats(request_steps(pipeline)) == {"png", "avif"}
+    assert named_formats(request_steps(ImageRequest("flip", (("type", "auto"),), PHOTO))) == set()
