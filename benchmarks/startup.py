@@ -4,9 +4,7 @@
 """
 
 import os
-import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -16,14 +14,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.e2e.server import free_port
+from tests.faults.processes import resident
+
 RUNS = 7
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def is_ready(port: int) -> bool:
@@ -32,13 +28,6 @@ def is_ready(port: int) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False
-
-
-def resident(pid: int) -> float:
-    """MB that the process holds, by the kernel."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", text)
-    return int(found.group(1)) / 1000 if found else 0.0
 
 
 def one_run() -> tuple[float, float]:
@@ -57,7 +46,7 @@ def one_run() -> tuple[float, float]:
             time.sleep(0.005)
         ready = time.perf_counter() - began
         time.sleep(0.5)
-        memory = resident(server.pid)
+        memory = resident(server.pid) / 1e6
         server.send_signal(signal.SIGTERM)
         server.wait(10)
         return ready, memory

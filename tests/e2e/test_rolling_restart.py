@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.crew import Crew
 from tests.e2e.harness import Answer, Hold, Stack, eventually, png_of, stack
 from tests.e2e.visitors import Seen, visiting
+from tests.e2e.wire import Getting
 from tests.faults.processes import alive, cpu
 
 BODY = png_of(100_000, seed=5)
@@ -30,6 +31,21 @@ async def reload(stage: Stack, crew: Crew) -> None:
     await started(stage, ready + len(before))
     await eventually(lambda: not before & crew.pids)
     assert len(crew.pids) == len(before)
+
+
+async def halfway(stage: Stack, count: int) -> list[Getting]:
+    """Readers of as many pictures, each with its first half."""
+    readers = [await stage.begin(100 + number) for number in range(count)]
+    for reader in readers:
+        await reader.read(HALF)
+    return readers
+
+
+async def assert_whole(readers: list[Getting]) -> None:
+    for reader in readers:
+        response = await reader.rest()
+        assert response.whole
+        assert response.body == BODY
 
 
 def assert_nothing_was_lost(seen: Seen) -> None:
@@ -59,17 +75,12 @@ async def test_hang_up_of_the_whole_group_is_a_restart_and_cuts_nobody(tmp_path:
         await started(stage, 2)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
-        readers = [await stage.begin(100 + number) for number in range(8)]
-        for reader in readers:
-            await reader.read(HALF)
+        readers = await halfway(stage, 8)
         before = crew.pids
         os.killpg(stage.server.process.pid, signal.SIGHUP)
         await started(stage, 3)
         hold.release()
-        for reader in readers:
-            response = await reader.rest()
-            assert response.whole
-            assert response.body == BODY
+        await assert_whole(readers)
         await started(stage, 4)
         await eventually(lambda: not before & crew.pids)
 
@@ -108,9 +119,7 @@ async def test_stop_of_the_parent_lets_downloads_of_all_workers_end_whole(tmp_pa
         await started(stage, 3)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
-        readers = [await stage.begin(100 + number) for number in range(24)]
-        for reader in readers:
-            await reader.read(HALF)
+        readers = await halfway(stage, 24)
         assert len(crew.serving()) == 3
         workers = crew.pids
         stage.server.process.send_signal(signal.SIGTERM)
@@ -118,10 +127,7 @@ async def test_stop_of_the_parent_lets_downloads_of_all_workers_end_whole(tmp_pa
         assert crew.pids == workers
         assert hold.holding == 24
         hold.release()
-        for reader in readers:
-            response = await reader.rest()
-            assert response.whole
-            assert response.body == BODY
+        await assert_whole(readers)
         assert await stage.server.ended() == 0, stage.server.output
         assert not any(alive(pid) for pid in workers)
         await stage.server.start()
@@ -171,9 +177,7 @@ async def test_workers_whose_parent_is_killed_finish_what_runs_and_end(tmp_path:
         await started(stage, 2)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
-        readers = [await stage.begin(100 + number) for number in range(8)]
-        for reader in readers:
-            await reader.read(HALF)
+        readers = await halfway(stage, 8)
         workers = crew.pids
         os.kill(stage.server.process.pid, signal.SIGKILL)
         await refused(stage)
@@ -181,10 +185,7 @@ async def test_workers_whose_parent_is_killed_finish_what_runs_and_end(tmp_path:
         await asyncio.sleep(1)
         assert sum(map(cpu, workers)) - spent < 0.5  # who waits for its readers does not spin
         hold.release()
-        for reader in readers:
-            response = await reader.rest()
-            assert response.whole
-            assert response.body == BODY
+        await assert_whole(readers)
         await eventually(lambda: not any(alive(pid) for pid in workers))
         await stage.server.ended()
 

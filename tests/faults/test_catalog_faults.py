@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,6 @@ from imcaxy.errors import CatalogError, StoreError
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from tests.fakes.rows import an_entry
 from tests.faults.store_on_disk import Disk, body_of, program, wait_for
-
-
-@pytest.fixture
-async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
-    disk = Disk(tmp_path / "data", 0.5)
-    await disk.start()
-    yield disk
-    await disk.close()
-
 
 HOLDER = """
 import sqlite3, sys

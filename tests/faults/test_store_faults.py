@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +13,6 @@ from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from imcaxy.store.store import SMALL
 from tests.fakes.rows import a_record, chunks_of
 from tests.faults.store_on_disk import Disk, body_of, read_into
-
-
-@pytest.fixture
-async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
-    disk = Disk(tmp_path / "data", 0.5)
-    await disk.start()
-    yield disk
-    await disk.close()
-
 
 # The disk is full.
 

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from tests.fakes.rows import a_claim, an_instance
 from tests.faults.store_on_disk import ROOT, Disk, program, wait_for
 
 NOW = Limits(disk_limit=2**40, longest_response=-1.0, lease=0.0, outcome_life=0.0)
-
-
-@pytest.fixture
-async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
-    disk = Disk(tmp_path / "data", 0.5)
-    await disk.start()
-    yield disk
-    await disk.close()
 
 
 KEEPER = """

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from imcaxy.server.workers import Supervisor, listening_sockets, worker_command
+from tests.fakes.clock import settle
+from tests.fakes.wire import until
 
 PROGRAM = """
 import os, select, signal, socket, sys
@@ -110,12 +112,10 @@ async def test_stop_waits_for_workers_that_a_reload_lets_drain(world: World) -> 
     assert await world.supervisor.start()
     world.linger.touch()
     reloading = asyncio.gather(world.supervisor.reload())
-    async with asyncio.timeout(10):
-        while len(world.supervisor._running) < 3:
-            await asyncio.sleep(0)
+    await until(lambda: len(world.supervisor._running) == 3)
     running = [worker.process for worker in world.supervisor._running]
     stopping = asyncio.gather(world.supervisor.stop())
-    await asyncio.sleep(0)
+    await settle(1)
     world.linger.unlink()
     await stopping
     assert [each.returncode is not None for each in running] == [True] * 3

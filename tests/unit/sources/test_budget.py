@@ -6,11 +6,7 @@ import pytest
 
 from imcaxy.errors import Overloaded
 from imcaxy.sources.budget import Budget
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
+from tests.fakes.clock import settle
 
 
 async def test_take_room_left_does_not_wait() -> None:

@@ -24,6 +24,7 @@ from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.sources.base import Original
 from imcaxy.sources.downloads import DownloadLimits, Downloads
 from imcaxy.tasks import Tasks
+from tests.fakes.clock import settle
 from tests.fakes.sources import HeldReader
 
 A, B = Source("url", "http://a/1.png"), Source("url", "http://a/2.png")
@@ -43,11 +44,6 @@ def keys_of(source: Source) -> set[str]:
 
 def png(_: Source) -> bytes:
     return PNG
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 class Callers:
@@ -199,7 +195,7 @@ async def test_hold_read_cancelled_before_its_first_step_is_draining() -> None:
     reader = HeldReader(png)
     async with serving(reader) as callers:
         waiting = callers.ask()
-        await asyncio.sleep(0)  # the caller has asked, its read has not had its first step
+        await settle(1)  # the caller has asked, its read has not had its first step
         running = callers.downloads._joinable[A].task
         assert running is not None
         running.cancel()
