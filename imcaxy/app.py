@@ -33,7 +33,8 @@ from imcaxy.server.application import Application
 from imcaxy.server.listening import Listener
 from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.workers import Supervisor, worker_command
-from imcaxy.settings import Settings, parse_nameserver
+from imcaxy.settings import Settings
+from imcaxy.settings_text import parse_nameserver
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads

@@ -37,6 +37,7 @@ LEVELS = {
     "clock": -2,
     "tasks": -2,
     "settings": -1,
+    "settings_text": -2,
 }
 LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
@@ -66,6 +67,7 @@ NO_UNIT_TEST = {
     "sources/headers/jpeg.py": "test_picture_header.py reads real files with it",
     "sources/headers/png.py": "test_picture_header.py reads real files with it",
     "sources/headers/webp.py": "test_picture_header.py reads real files with it",
+    "settings_text.py": "test_settings.py reads every mistake that it words",
     "store/catalog/connections.py": "tests/contract and test_sqlite.py open, lose and reopen them",
 }
 

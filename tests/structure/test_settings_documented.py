@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from imcaxy.settings import Settings, load, variable, written
+from imcaxy.settings import Settings, load
+from imcaxy.settings_text import variable, written
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "config" / "imcaxy.env"

@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imcaxy.errors import SettingsError
-from imcaxy.settings import (
-    MIB,
-    Settings,
-    environment,
-    load,
-    parse_nameserver,
-    shown,
-    variable,
-    written,
-)
+from imcaxy.settings import Settings, environment, load, shown
+from imcaxy.settings_text import MIB, parse_nameserver, variable, written
 
 
 @pytest.fixture(autouse=True)
