@@ -8,7 +8,7 @@ import pytest
 
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog.base import Catalog, Trash
+from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, Trash
 from tests.fakes.rows import a_claim, a_record, an_entry, an_instance
 
 # Opens one more catalog on the same rows, not started; the fixture closes what it opened.
@@ -68,6 +68,91 @@ class CatalogSuite:
                 )
             )
             assert won.count(True) == 1
+
+    async def test_request_taken_append_is_false_and_its_record_is_found(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        first = a_record(1, "a", request="mine")
+        assert await catalog.append(first)
+        assert not await other.append(a_record(2, "a", request="mine"))
+        assert await other.record_of("mine") == first
+        assert await other.record_of("r2") is None
+        assert await catalog.head() == LogPosition(1, "mine")
+
+    async def test_latest_is_the_projects_newest_with_a_commit(self, catalog: Catalog) -> None:
+        for number, project, commit in (
+            (1, "shop", "old"),
+            (2, "shop", "new"),
+            (3, "shop", ""),
+            (4, "blog", "other"),
+        ):
+            await catalog.append(a_record(number, project=project, commit=commit))
+        latest = await catalog.latest("shop")
+        assert latest is not None
+        assert (latest.number, latest.commit) == (2, "new")
+        assert await catalog.latest("Shop") is None
+
+    async def test_cleared_pages_are_kept_once_and_in_order(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        page = Cleared(1, 2, ("resize?url=é",))
+        assert await catalog.add_cleared(page)
+        assert not await other.add_cleared(Cleared(1, 2, ("another",), last=True))
+        assert await other.add_cleared(Cleared(1, CONFIRMED))
+        assert await other.add_cleared(Cleared(2, CONFIRMED))
+        assert list(await catalog.cleared(1)) == [Cleared(1, CONFIRMED), page]
+        assert list(await catalog.cleared(3)) == []
+
+    async def test_uncleared_are_records_without_a_last_page(self, catalog: Catalog) -> None:
+        for number in (1, 2, 3, 4):
+            await catalog.append(a_record(number, "k"))
+        await catalog.add_cleared(Cleared(2, 1, last=True))
+        await catalog.add_cleared(Cleared(3, 1, ("resize?",)))
+        assert list(await catalog.uncleared(0, 10)) == [1, 3, 4]
+        assert list(await catalog.uncleared(2, 1)) == [3]
+
+    async def test_hits_of_a_record_are_what_was_live_until_it(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry("blob-1", keys=("file", "*")))
+        await catalog.append(a_record(1, "file"))
+        await catalog.insert_entry(
+            an_entry("blob-2", keys=("file", "*"), as_of=LogPosition(1, "r1"))
+        )
+        await catalog.insert_entry(
+            an_entry("blob-3", keys=("file", "*"), as_of=LogPosition(1, "lost"))
+        )
+        await catalog.insert_entry(an_entry("blob-4", keys=("other", "*")))
+        await catalog.append(a_record(2, "file", "*"))
+        assert dict(await catalog.count_hits(["file", "*", "none"], 2, 9)) == {
+            "file": 1,
+            "*": 2,
+            "none": 0,
+        }
+        assert dict(await catalog.count_hits(["*"], 2, 1)) == {"*": 1}
+        hit = await catalog.hits(["file", "*"], 2, 10)
+        assert sorted(entry.blob for entry in hit) == ["blob-2", "blob-4"]
+        assert [entry.blob for entry in await catalog.hits(["file"], 1, 10)] == ["blob-1"]
+        assert len(await catalog.hits(["file", "*"], 2, 1)) == 1
+        assert dict(await catalog.count_hits(["file"], 3, 9)) == {"file": 0}
+
+    async def test_stale_are_all_with_a_key_and_below(self, catalog: Catalog) -> None:
+        for number in (1, 2):
+            await catalog.append(a_record(number, "file"))
+        await catalog.insert_entry(an_entry("blob-1"))
+        await catalog.insert_entry(an_entry("blob-2", as_of=LogPosition(1, "r1")))
+        await catalog.insert_entry(an_entry("blob-3", as_of=LogPosition(2, "r2")))
+        stale = await catalog.stale(["file", "host"], 2, 10)
+        assert sorted(entry.blob for entry in stale) == ["blob-1", "blob-2"]
+        assert len(await catalog.stale(["file", "host"], 2, 1)) == 1
+
+    async def test_entries_deleted_together_are_buried_each(self, catalog: Catalog) -> None:
+        for blob in ("blob-1", "blob-2", "blob-3"):
+            await catalog.insert_entry(an_entry(blob, signature=blob))
+        await catalog.delete_entries(["blob-1", "blob-3", "blob-9"], 50.5)
+        assert await catalog.entry_exists("blob-2")
+        assert not await catalog.entry_exists("blob-1")
+        buried = [row.blob for row in await catalog.trash(51, 10)]
+        assert sorted(buried) == ["blob-1", "blob-3", "blob-9"]
+        assert [entry.blob for entry in await catalog.stale(["file"], 9, 10)] == ["blob-2"]
 
     async def test_entry_inserted_is_found_equal(self, catalog: Catalog, other: Catalog) -> None:
         entry = an_entry()

@@ -1,11 +1,19 @@
 """A catalog in memory that can be told to fail and hang; several may share one set of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog.base import Claim, Entry, Instance, LogRecord, Trash
+from imcaxy.store.catalog.base import (
+    Claim,
+    Cleared,
+    Entry,
+    Instance,
+    LogRecord,
+    Pace,
+    Trash,
+)
 from tests.fakes.faults import Faults
 
 _FIRST = LogRecord(LOG_START.number, LOG_START.request, (), (), "", "", 0.0)
@@ -17,6 +25,7 @@ class Rows:
 
     blobs_id: str | None = None
     log: dict[int, LogRecord] = field(default_factory=lambda: {0: _FIRST})
+    cleared: dict[tuple[int, int], Cleared] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
     trash: dict[str, float] = field(default_factory=dict)
@@ -30,6 +39,15 @@ class Rows:
         later = (record for record in self.log.values() if record.number > entry.as_of.number)
         return not any(set(record.keys) & set(entry.keys) for record in later)
 
+    def hits(self, key: str, below: int) -> list[Entry]:
+        before = [record for record in self.log.values() if record.number < below]
+        earlier = Rows(log={record.number: record for record in before})
+        return [entry for entry in self.stale(key, below) if earlier.is_live(entry)]
+
+    def stale(self, key: str, below: int) -> list[Entry]:
+        every = self.entries.values()
+        return [entry for entry in every if key in entry.keys and entry.as_of.number < below]
+
     def best(self, signature: str) -> Entry | None:
         live = (e for e in self.entries.values() if e.signature == signature and self.is_live(e))
         return max(live, key=lambda entry: (entry.as_of.number, entry.blob), default=None)
@@ -41,6 +59,7 @@ class FakeCatalog:
     def __init__(self, rows: Rows | None = None) -> None:
         self.rows = rows or Rows()
         self.faults = Faults(CatalogError("The catalog does not answer."))
+        self.pace = Pace(poll=0.25, late=2.0, dead_are_known=True)
         self._closed = False
 
     async def start(self, blobs_id: str) -> None:
@@ -56,7 +75,34 @@ class FakeCatalog:
 
     async def append(self, record: LogRecord) -> bool:
         await self._meet("append")
+        if any(other.request == record.request for other in self.rows.log.values()):
+            return False
         return self.rows.log.setdefault(record.number, record) is record
+
+    async def record_of(self, request: str) -> LogRecord | None:
+        await self._meet("record_of")
+        found = (record for record in self.rows.log.values() if record.request == request)
+        return next(found, None)
+
+    async def latest(self, project: str) -> LogRecord | None:
+        await self._meet("latest")
+        found = (r for r in self.rows.log.values() if r.project == project and r.commit)
+        return max(found, key=lambda record: record.number, default=None)
+
+    async def add_cleared(self, cleared: Cleared) -> bool:
+        await self._meet("add_cleared")
+        return self.rows.cleared.setdefault((cleared.number, cleared.page), cleared) is cleared
+
+    async def cleared(self, number: int) -> Sequence[Cleared]:
+        await self._meet("cleared")
+        found = (page for page in self.rows.cleared.values() if page.number == number)
+        return sorted(found, key=lambda page: page.page)
+
+    async def uncleared(self, first: int, limit: int) -> Sequence[int]:
+        await self._meet("uncleared")
+        done = {page.number for page in self.rows.cleared.values() if page.last}
+        numbers = sorted(n for n in self.rows.log if n >= max(first, 1) and n not in done)
+        return numbers[:limit]
 
     async def records(self, first: int, limit: int) -> Sequence[LogRecord]:
         await self._meet("records")
@@ -77,6 +123,26 @@ class FakeCatalog:
         await self._meet("delete_entry")
         self.rows.trash[blob] = at
         self.rows.entries.pop(blob, None)
+
+    async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
+        await self._meet("delete_entries")
+        for blob in blobs:
+            self.rows.trash[blob] = at
+            self.rows.entries.pop(blob, None)
+
+    async def count_hits(self, keys: Sequence[str], below: int, most: int) -> Mapping[str, int]:
+        await self._meet("count_hits")
+        return {key: min(most, len(self.rows.hits(key, below))) for key in keys}
+
+    async def hits(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        await self._meet("hits")
+        found = {entry.blob: entry for key in keys for entry in self.rows.hits(key, below)}
+        return list(found.values())[:limit]
+
+    async def stale(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        await self._meet("stale")
+        found = {entry.blob: entry for key in keys for entry in self.rows.stale(key, below)}
+        return list(found.values())[:limit]
 
     async def entry_exists(self, blob: str) -> bool:
         await self._meet("entry_exists")

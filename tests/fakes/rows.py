@@ -19,6 +19,7 @@ def an_entry(blob: str = "blob-1", body: bytes = b"picture", **facts: Any) -> En
         "head": Head("image/webp", len(body), f'"{blob}"', 1_700_000_000.25),
         "cost": 0.125,
         "used": 1_700_000_001.5,
+        "request": "resize?url=https%3A%2F%2Fexample.com%2Fé.jpg&width=300",
     }
     return Entry(blob=blob, **(rest | facts))
 

@@ -1,6 +1,6 @@
 """The port to the catalog, and its rows (design 6.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,7 @@ class Entry:
     head: Head  # head.length == sum.length
     cost: float  # seconds that making it took
     used: float  # seconds since 1970 UTC, when it was kept; coarse
+    request: str = ""  # the canonical image request as its route and query, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,19 @@ class LogRecord:
     project: str
     commit: str
     at: float  # seconds since 1970 UTC
+
+
+CONFIRMED = 0  # the page of `cleared` that says: every instance has applied the record
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """One page of what a record's clearing removed, for ever; `last` says that all is done."""
+
+    number: int  # of the record
+    page: int  # from 1; CONFIRMED holds nothing
+    removed: tuple[str, ...] = ()  # canonical requests of the entries
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,15 @@ class Instance:
     left: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How news of the log travel with this engine (design 6.5, 6.14)."""
+
+    poll: float  # seconds between two looks at the log
+    late: float  # seconds after which an instance that has not looked must look before it answers
+    dead_are_known: bool  # whether `is_gone` tells of every dead process at once
+
+
 class Catalog(Protocol):
     """Rows that survive; every operation is an insert under a unique key, a delete, a read, or a
     write to a row that only its writer writes.
@@ -75,6 +98,11 @@ class Catalog(Protocol):
     Writes are durable when they return. A read after an acknowledged write sees it. Adapters
     translate their library's exceptions into CatalogError. Every operation has a deadline.
     """
+
+    @property
+    def pace(self) -> Pace:
+        """How often the log is looked at."""
+        ...
 
     async def start(self, blobs_id: str) -> None:
         """Open, creating the schema when it is not there.
@@ -88,11 +116,31 @@ class Catalog(Protocol):
         ...
 
     async def append(self, record: LogRecord) -> bool:
-        """Add the record; False when its number is taken."""
+        """Add the record; False when its number, or its request, is taken."""
         ...
 
     async def records(self, first: int, limit: int) -> Sequence[LogRecord]:
         """Records with number >= first, ascending."""
+        ...
+
+    async def record_of(self, request: str) -> LogRecord | None:
+        """The record that this request wrote."""
+        ...
+
+    async def latest(self, project: str) -> LogRecord | None:
+        """The project's newest record that carries a commit."""
+        ...
+
+    async def add_cleared(self, cleared: Cleared) -> bool:
+        """Keep the page; False when that page of the record is there already."""
+        ...
+
+    async def cleared(self, number: int) -> Sequence[Cleared]:
+        """The record's pages, ascending."""
+        ...
+
+    async def uncleared(self, first: int, limit: int) -> Sequence[int]:
+        """Numbers >= first, ascending, of records without a last page; record 0 needs none."""
         ...
 
     async def find(self, signature: str) -> Entry | None:
@@ -108,6 +156,25 @@ class Catalog(Protocol):
 
     async def delete_entry(self, blob: str, at: float) -> None:
         """Bury the blob in the trash, then forget the entry (in this order, or in one step)."""
+        ...
+
+    async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
+        """The same for some hundred entries; a failure may leave some of them deleted."""
+        ...
+
+    async def count_hits(self, keys: Sequence[str], below: int, most: int) -> Mapping[str, int]:
+        """For each key, how many entries the record `below` hits by it; stops counting at `most`.
+
+        Hit: has the key, an `as_of` below, and was live when that record was written.
+        """
+        ...
+
+    async def hits(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        """Entries that the record `below` hits by one of the keys, each once."""
+        ...
+
+    async def stale(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        """Entries with one of the keys and an `as_of` below, live or not."""
         ...
 
     async def entry_exists(self, blob: str) -> bool:

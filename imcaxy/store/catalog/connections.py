@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError, SettingsError
-from imcaxy.store.catalog.schema import APPLICATION, TABLES, VERSION
+from imcaxy.store.catalog.schema import APPLICATION, MIGRATIONS, TABLES, VERSION
 
 T = TypeVar("T")
 
@@ -121,6 +121,7 @@ class Connections:
             # Another process may have made the tables while this one waited.
             if _pragma(connection, "application_id") != APPLICATION:
                 self._make_tables(connection)
+            self._migrate(connection)
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -142,6 +143,14 @@ class Connections:
         connection.execute("INSERT INTO meta VALUES ('blobs', ?)", (self._blobs_id,))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = _pragma(connection, "user_version")
+        while version in MIGRATIONS:
+            for statement in MIGRATIONS[version]:
+                connection.execute(statement)
+            version += 1
+            connection.execute(f"PRAGMA user_version = {version}")
 
     def _verify(self, connection: sqlite3.Connection) -> None:
         version = _pragma(connection, "user_version")

@@ -6,7 +6,7 @@ from typing import Any
 
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.blobs.base import BlobSum
-from imcaxy.store.catalog.base import Claim, Entry, Instance, LogRecord
+from imcaxy.store.catalog.base import Claim, Cleared, Entry, Instance, LogRecord
 
 Row = tuple[Any, ...]
 
@@ -36,21 +36,24 @@ def from_entry(entry: Entry) -> Row:
         entry.head.made_at,
         entry.cost,
         entry.used,
+        entry.request,
     )
 
 
 def to_entry(row: Row) -> Entry:
     """From columns in the order of schema.ENTRY."""
-    blob, signature, keys, number, request, length, digest, media_type, etag, made, cost, used = row
+    blob, signature, keys, number, log_request, length, digest, *rest = row
+    media_type, etag, made, cost, used, request = rest
     return Entry(
         blob=blob,
         signature=signature,
         keys=from_text(keys),
-        as_of=LogPosition(number, request),
+        as_of=LogPosition(number, log_request),
         sum=BlobSum(length, digest),
         head=Head(media_type, length, etag, made),
         cost=cost,
         used=used,
+        request=request,
     )
 
 
@@ -71,6 +74,17 @@ def to_record(row: Row) -> LogRecord:
     """From columns in the order of the table."""
     number, request, keys, urls, project, commit, at = row
     return LogRecord(number, request, from_text(keys), from_text(urls), project, commit, at)
+
+
+def from_cleared(cleared: Cleared) -> Row:
+    """Columns in the order of the table."""
+    return (cleared.number, cleared.page, to_text(cleared.removed), cleared.last)
+
+
+def to_cleared(row: Row) -> Cleared:
+    """From columns in the order of the table."""
+    number, page, removed, last = row
+    return Cleared(number, page, from_text(removed), bool(last))
 
 
 def from_claim(claim: Claim) -> Row:

@@ -1,7 +1,7 @@
 """The catalog's tables in SQLite (design 6.2)."""
 
 APPLICATION = 0x696D6378  # "imcx": PRAGMA application_id, so that a stranger's file is refused
-VERSION = 1  # PRAGMA user_version
+VERSION = 2  # PRAGMA user_version
 
 # `as_of` is two columns because it is compared by its number and verified by its request.
 # `keys` stands both in the row (to give the row back) and in a table of its own (to be found by).
@@ -13,19 +13,21 @@ TABLES = (
         number INTEGER PRIMARY KEY, request TEXT NOT NULL, keys TEXT NOT NULL, urls TEXT NOT NULL,
         project TEXT NOT NULL, revision TEXT NOT NULL, at REAL NOT NULL
     ) STRICT""",
+    "CREATE UNIQUE INDEX log_request ON log (request)",
+    "CREATE INDEX log_project ON log (project, number) WHERE revision <> ''",
     """CREATE TABLE log_keys (
         key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE cleared (
         number INTEGER NOT NULL, page INTEGER NOT NULL, removed TEXT NOT NULL,
-        PRIMARY KEY (number, page)
+        last INTEGER NOT NULL, PRIMARY KEY (number, page)
     ) STRICT""",
     """CREATE TABLE entries (
         blob TEXT PRIMARY KEY, signature TEXT NOT NULL, keys TEXT NOT NULL,
         as_of INTEGER NOT NULL, as_of_request TEXT NOT NULL,
         length INTEGER NOT NULL, digest TEXT NOT NULL,
         media_type TEXT NOT NULL, etag TEXT NOT NULL, made_at REAL NOT NULL,
-        cost REAL NOT NULL, used REAL NOT NULL
+        cost REAL NOT NULL, used REAL NOT NULL, request TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX entries_signature ON entries (signature, as_of)",
     "CREATE INDEX entries_used ON entries (used, length)",
@@ -49,9 +51,19 @@ TABLES = (
     "INSERT INTO log VALUES (0, '', '[]', '[]', '', '', 0)",
 )
 
+# From one version to the next.
+MIGRATIONS = {
+    1: (
+        "ALTER TABLE entries ADD COLUMN request TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE cleared ADD COLUMN last INTEGER NOT NULL DEFAULT 0",
+        "CREATE UNIQUE INDEX log_request ON log (request)",
+        "CREATE INDEX log_project ON log (project, number) WHERE revision <> ''",
+    ),
+}
+
 ENTRY = (
     "blob, signature, keys, as_of, as_of_request, length, digest, media_type, etag, made_at, "
-    "cost, used"
+    "cost, used, request"
 )
 CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
 
@@ -88,3 +100,33 @@ INERT = f"""
         WHERE {_LIVE}
     ) LIMIT ?
 """  # noqa: S608 - built from constants of this file
+
+_HIT_ENTRY = ENTRY.replace("blob", "e.blob", 1)
+
+# What record :below hits by :key: entries that were live until it was written. Cheap when the entry
+# is as new as the record before it.
+_HIT = """
+    FROM entry_keys AS hit CROSS JOIN entries AS e ON e.blob = hit.blob
+    WHERE hit.key = :key AND e.as_of < :below
+    AND EXISTS (SELECT 1 FROM log WHERE log.number = e.as_of AND log.request = e.as_of_request)
+    AND (e.as_of = :below - 1 OR NOT EXISTS (
+        SELECT 1 FROM entry_keys AS k
+        CROSS JOIN log_keys AS l ON l.key = k.key AND l.number > e.as_of AND l.number < :below
+        WHERE k.blob = e.blob
+    ))
+    LIMIT :limit
+"""
+
+HITS = f"SELECT {_HIT_ENTRY} {_HIT}"
+COUNT_HITS = f"SELECT count(*) FROM (SELECT 1 {_HIT})"  # noqa: S608 - a constant
+STALE = f"""
+    SELECT {_HIT_ENTRY}
+    FROM entry_keys AS hit CROSS JOIN entries AS e ON e.blob = hit.blob
+    WHERE hit.key = :key AND e.as_of < :below LIMIT :limit
+"""  # noqa: S608 - built from constants of this file
+
+UNCLEARED = """
+    SELECT number FROM log WHERE number >= max(?, 1) AND NOT EXISTS (
+        SELECT 1 FROM cleared WHERE cleared.number = log.number AND cleared.last
+    ) ORDER BY number LIMIT ?
+"""

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -10,18 +10,26 @@ from typing import TypeVar
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog import rows
-from imcaxy.store.catalog.base import Claim, Entry, Instance, LogRecord, Trash
+from imcaxy.store.catalog import rows, schema
+from imcaxy.store.catalog.base import (
+    Claim,
+    Cleared,
+    Entry,
+    Instance,
+    LogRecord,
+    Pace,
+    Trash,
+)
 from imcaxy.store.catalog.connections import Connections
 from imcaxy.store.catalog.group_commit import GroupCommit
 from imcaxy.store.catalog.incarnations import Incarnations
-from imcaxy.store.catalog.schema import CLAIM, ENTRY, FIND, INERT
 from imcaxy.store.filesystem import make_directory, refuse_network
 from imcaxy.store.threads import Threads
 
 T = TypeVar("T")
 
 _READERS = 2  # threads; a read of a warm page takes some tens of microseconds
+_PACE = Pace(poll=0.025, late=1.0, dead_are_known=True)
 _SCAN = 10  # times the timeout: the sweep's reads look at whole tables and nobody waits for them
 
 
@@ -46,6 +54,11 @@ class SQLiteCatalog:
         for threads in (self._readers, self._scanner):
             threads.at_end(self._connections.close_mine)
         self._closed = False
+
+    @property
+    def pace(self) -> Pace:
+        """Often, as one look takes about a tenth of a millisecond; flocks tell of the dead."""
+        return _PACE
 
     async def start(self, blobs_id: str) -> None:
         """Open the file, creating it when it is not there.
@@ -72,10 +85,10 @@ class SQLiteCatalog:
         return LogPosition(*row) if row else LOG_START
 
     async def append(self, record: LogRecord) -> bool:
-        """Add the record; False when its number is taken."""
+        """Add the record; False when its number, or its request, is taken."""
 
         def append(connection: sqlite3.Connection) -> bool:
-            sql = "INSERT INTO log VALUES (?,?,?,?,?,?,?) ON CONFLICT (number) DO NOTHING"
+            sql = "INSERT INTO log VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
             if connection.execute(sql, rows.from_record(record)).rowcount == 0:
                 return False
             sql = "INSERT OR IGNORE INTO log_keys (key, number) VALUES (?, ?)"
@@ -89,9 +102,34 @@ class SQLiteCatalog:
         sql = "SELECT * FROM log WHERE number >= ? ORDER BY number LIMIT ?"
         return await self._all(rows.to_record, sql, first, limit)
 
+    async def record_of(self, request: str) -> LogRecord | None:
+        """The record that this request wrote."""
+        found = await self._all(rows.to_record, "SELECT * FROM log WHERE request = ?", request)
+        return found[0] if found else None
+
+    async def latest(self, project: str) -> LogRecord | None:
+        """The project's newest record that carries a commit."""
+        sql = "SELECT * FROM log WHERE project = ? AND revision <> '' ORDER BY number DESC LIMIT 1"
+        found = await self._all(rows.to_record, sql, project)
+        return found[0] if found else None
+
+    async def add_cleared(self, cleared: Cleared) -> bool:
+        """Keep the page; False when that page of the record is there already."""
+        sql = "INSERT INTO cleared VALUES (?,?,?,?) ON CONFLICT DO NOTHING"
+        return await self._execute(sql, *rows.from_cleared(cleared)) == 1
+
+    async def cleared(self, number: int) -> Sequence[Cleared]:
+        """The record's pages, ascending."""
+        sql = "SELECT number, page, removed, last FROM cleared WHERE number = ? ORDER BY page"
+        return await self._all(rows.to_cleared, sql, number)
+
+    async def uncleared(self, first: int, limit: int) -> Sequence[int]:
+        """Numbers of records without a last page, ascending."""
+        return await self._scan(_to_int, schema.UNCLEARED, first, limit)
+
     async def find(self, signature: str) -> Entry | None:
         """The live entry with the highest as_of, judged in one statement."""
-        row = await self._one(FIND, signature)
+        row = await self._one(schema.FIND, signature)
         with self._translated():
             return rows.to_entry(row) if row else None
 
@@ -99,7 +137,7 @@ class SQLiteCatalog:
         """Make the entry visible; CatalogError when its blob's name is taken."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            sql = f"INSERT INTO entries ({ENTRY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
+            sql = f"INSERT INTO entries ({schema.ENTRY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
             connection.execute(sql, rows.from_entry(entry))
             sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
             connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
@@ -115,17 +153,48 @@ class SQLiteCatalog:
 
         await self._write(delete)
 
+    async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
+        """Bury the blobs and forget the entries, in one step."""
+
+        def delete(connection: sqlite3.Connection) -> None:
+            sql = "INSERT OR REPLACE INTO trash (blob, at) VALUES (?, ?)"
+            connection.executemany(sql, ((blob, at) for blob in blobs))
+            sql = "DELETE FROM entries WHERE blob = ?"
+            connection.executemany(sql, ((blob,) for blob in blobs))
+
+        await self._write(delete)
+
+    async def count_hits(self, keys: Sequence[str], below: int, most: int) -> Mapping[str, int]:
+        """For each key, how many entries the record `below` hits by it."""
+
+        def count(connection: sqlite3.Connection) -> Mapping[str, int]:
+            counts = {}
+            for key in keys:
+                values = {"key": key, "below": below, "limit": most}
+                counts[key] = int(connection.execute(schema.COUNT_HITS, values).fetchone()[0])
+            return counts
+
+        return await self._run_scan(count)
+
+    async def hits(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        """Entries that the record `below` hits by one of the keys, each once."""
+        return await self._by_keys(schema.HITS, keys, below, limit)
+
+    async def stale(self, keys: Sequence[str], below: int, limit: int) -> Sequence[Entry]:
+        """Entries with one of the keys and an `as_of` below."""
+        return await self._by_keys(schema.STALE, keys, below, limit)
+
     async def entry_exists(self, blob: str) -> bool:
         """Whether an entry names this blob."""
         return await self._one("SELECT 1 FROM entries WHERE blob = ?", blob) is not None
 
     async def inert_entries(self, limit: int) -> Sequence[Entry]:
         """Entries that can never be served again."""
-        return await self._scan(rows.to_entry, INERT, limit)
+        return await self._scan(rows.to_entry, schema.INERT, limit)
 
     async def oldest_entries(self, limit: int) -> Sequence[Entry]:
         """Entries in the order in which they were last used, oldest first."""
-        sql = f"SELECT {ENTRY} FROM entries ORDER BY used LIMIT ?"  # noqa: S608 - a constant
+        sql = f"SELECT {schema.ENTRY} FROM entries ORDER BY used LIMIT ?"  # noqa: S608 - a constant
         return await self._scan(rows.to_entry, sql, limit)
 
     async def kept_bytes(self) -> int:
@@ -141,18 +210,18 @@ class SQLiteCatalog:
 
     async def claims(self, signature: str) -> Sequence[Claim]:
         """All claims of the signature, the highest number first."""
-        sql = f"SELECT {CLAIM} FROM claims WHERE signature = ? ORDER BY number DESC"  # noqa: S608 - a constant
+        sql = f"SELECT {schema.CLAIM} FROM claims WHERE signature = ? ORDER BY number DESC"  # noqa: S608 - a constant
         return await self._all(rows.to_claim, sql, signature)
 
     async def all_claims(self, limit: int) -> Sequence[Claim]:
         """Claims, those made first before the others."""
-        sql = f"SELECT {CLAIM} FROM claims ORDER BY rowid LIMIT ?"  # noqa: S608 - a constant
+        sql = f"SELECT {schema.CLAIM} FROM claims ORDER BY rowid LIMIT ?"  # noqa: S608 - a constant
         return await self._scan(rows.to_claim, sql, limit)
 
     async def insert_claim(self, claim: Claim) -> bool:
         """Take the number; False when it is taken."""
         sql = (
-            f"INSERT INTO claims ({CLAIM}) VALUES (?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
+            f"INSERT INTO claims ({schema.CLAIM}) VALUES (?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
             "ON CONFLICT (signature, number) DO NOTHING"
         )
         return await self._execute(sql, *rows.from_claim(claim)) == 1
@@ -240,13 +309,34 @@ class SQLiteCatalog:
         with self._translated():
             return await self._readers.run(read, self._timeout)
 
+    async def _by_keys(
+        self, sql: str, keys: Sequence[str], below: int, limit: int
+    ) -> Sequence[Entry]:
+        def find(connection: sqlite3.Connection) -> Sequence[Entry]:
+            found: dict[str, Entry] = {}
+            for key in keys:
+                if len(found) >= limit:
+                    break
+                values = {"key": key, "below": below, "limit": limit}
+                entries = (rows.to_entry(row) for row in connection.execute(sql, values))
+                found.update((entry.blob, entry) for entry in entries)
+            return list(found.values())[:limit]
+
+        return await self._run_scan(find)
+
+    async def _run_scan(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        timeout = self._timeout * _SCAN
+        until = self._clock.now() + timeout
+        with self._translated():
+            return await self._scanner.run(lambda: self._connections.use(function, until), timeout)
+
     async def _scan(
         self, convert: Callable[[rows.Row], T], sql: str, *values: object
     ) -> Sequence[T]:
-        timeout = self._timeout * _SCAN
-        read = self._read(convert, sql, values, self._clock.now() + timeout)
-        with self._translated():
-            return await self._scanner.run(read, timeout)
+        def read(connection: sqlite3.Connection) -> Sequence[T]:
+            return [convert(row) for row in connection.execute(sql, values)]
+
+        return await self._run_scan(read)
 
     def _read(
         self, convert: Callable[[rows.Row], T], sql: str, values: Sequence[object], until: float

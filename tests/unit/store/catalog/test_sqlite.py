@@ -91,6 +91,27 @@ async def test_other_version_is_refused(catalog: SQLiteCatalog, tmp_path: Path) 
         await SQLiteCatalog(tmp_path, Clock()).start("blobs-1")
 
 
+async def test_file_of_version_1_keeps_its_entries_and_learns_what_is_new(tmp_path: Path) -> None:
+    catalog = SQLiteCatalog(tmp_path, Clock())
+    await catalog.start("blobs-1")
+    await catalog.insert_entry(an_entry(request=""))
+    await catalog.close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
+        connection.execute("ALTER TABLE entries DROP COLUMN request")
+        connection.execute("ALTER TABLE cleared DROP COLUMN last")
+        connection.execute("DROP INDEX log_request")
+        connection.execute("DROP INDEX log_project")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    again = SQLiteCatalog(tmp_path, Clock())
+    await again.start("blobs-1")
+    assert await again.find("signature") == an_entry(request="")
+    assert await again.append(a_record(1, "elsewhere"))
+    assert not await again.append(a_record(2, "elsewhere", request="r1"))
+    assert list(await again.uncleared(0, 10)) == [1]
+    await again.close()
+
+
 async def test_clean_stop_frees_the_incarnation(catalog: SQLiteCatalog, tmp_path: Path) -> None:
     other = SQLiteCatalog(tmp_path, Clock())
     await other.start("blobs-1")

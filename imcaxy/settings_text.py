@@ -1,0 +1,75 @@
+"""How settings are written: their variables, values and mistakes, as an operator reads them."""
+
+import ipaddress
+import re
+from typing import Any
+
+from pydantic import ByteSize
+
+PREFIX = "IMCAXY_"
+MIB = 1024 * 1024
+_SIZE = "must be a size such as 64MiB, 10GiB or 500MB, or a number of bytes"
+_MISTAKES = {  # by pydantic's name
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "byte_size": _SIZE,
+    "byte_size_unit": _SIZE,
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+}
+_NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
+
+
+def parse_nameserver(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """Address and port (53 unless given) of `address`, `address:port` or `[address]:port`.
+
+    Raises ValueError.
+    """
+    match = _NAMESERVER.fullmatch(text)
+    host, port = (match[1] or match[2], int(match[3] or 53)) if match else (text, 53)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        address = None
+    if address is None or not 0 < port < 65536:
+        message = f"{text!r} is not an address, address:port or [address]:port"
+        raise ValueError(message)
+    return address, port
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def written(value: object) -> str:
+    """A value in the form that its variable accepts; nothing for a setting that is not set."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case ByteSize():
+            return f"{value // MIB}MiB" if value % MIB == 0 else str(int(value))
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def problem(kind: str, message: str, bounds: dict[str, Any]) -> str:
+    """What is wrong with a value, in the words of this program instead of the library's."""
+    if kind in _MISTAKES:
+        told = {name: _bound(value) for name, value in bounds.items()}
+        return _MISTAKES[kind].format(**told)
+    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
+
+
+def _bound(value: object) -> object:
+    if value == MIB:
+        return "1MiB"
+    return int(value) if isinstance(value, float) else value
