@@ -9,7 +9,7 @@ PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11;
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
-CODE := imcaxy tests requirements .ci $(if $(wildcard benchmarks/*.py),benchmarks)
+CODE := imcaxy tests services requirements .ci $(if $(wildcard benchmarks/*.py),benchmarks)
 
 # pyvips is published as source. Where a distribution's libvips headers are installed it would compile
 # itself against that library and leave the one of pyvips-binary unused: with these two pkg-config finds
@@ -19,7 +19,7 @@ NO_SYSTEM_LIBVIPS := PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=/nonexistent PIP_NO_CACH
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY_PORT for another port)
@@ -27,7 +27,7 @@ run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY
 
 .PHONY: test
 test: $(READY) ## run the tests that take seconds (ARGS="-k name" for some)
-	@$(PY) -m pytest -q -m "not slow" $(ARGS)
+	@$(PY) -m pytest -q -m "not slow and not integration" $(ARGS)
 
 .PHONY: test-all
 test-all: $(READY) ## run every test
@@ -35,7 +35,7 @@ test-all: $(READY) ## run every test
 
 .PHONY: cover
 cover: $(READY) ## run the quick tests and say which lines and branches none of them reached
-	@$(PY) -m pytest -q -m "not slow" --cov --cov-report=term $(ARGS)
+	@$(PY) -m pytest -q -m "not slow and not integration" --cov --cov-report=term $(ARGS)
 
 .PHONY: check
 check: $(READY) ## lint, formatting and types; writes nothing
@@ -59,6 +59,23 @@ kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), 
 .PHONY: memory
 memory: $(READY) ## watch the memory of all processes over many pictures (PICTURES=2000)
 	@$(PY) -m tests.faults.memory --pictures $(or $(PICTURES),2000)
+
+.PHONY: services
+services: ## build (5 minutes, once) and start real servers to test against (SERVICES="minio" for some)
+	@$(PYTHON) -m services start $(SERVICES)
+
+.PHONY: restart-services stop-services services-status services-logs
+restart-services: ## restart those that run (SERVICES="minio" for one)
+	@$(PYTHON) -m services restart $(SERVICES)
+
+stop-services: ## stop them; what they keep stays
+	@$(PYTHON) -m services stop $(SERVICES)
+
+services-status: ## say which of them answer, where
+	@$(PYTHON) -m services status $(SERVICES)
+
+services-logs: ## print what they wrote
+	@$(PYTHON) -m services logs $(SERVICES)
 
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt

@@ -5,12 +5,21 @@ import shutil
 
 import pytest
 
+from tests import real
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose program is not installed; in CI, which installs them, that is a failure."""
+    """Skip a test that lacks a program or a server; where they were promised, that is a failure."""
     for mark in item.iter_markers("needs"):
         missing = [str(name) for name in mark.args if shutil.which(str(name)) is None]
-        if missing and os.environ.get("CI"):
-            pytest.fail(f"not installed: {', '.join(missing)}", pytrace=False)
-        elif missing:
-            pytest.skip(f"needs {', '.join(missing)}")
+        _lack(missing, "CI", "not installed")  # CI installs them
+    for mark in item.iter_markers("integration"):
+        missing = [str(name) for name in mark.args if not real.runs(str(name))]
+        _lack(missing, "SERVICES_REQUIRED", "do not run (make services)")
+
+
+def _lack(missing: list[str], promise: str, text: str) -> None:
+    if missing and os.environ.get(promise):
+        pytest.fail(f"{text}: {', '.join(missing)}", pytrace=False)
+    elif missing:
+        pytest.skip(f"{text}: {', '.join(missing)}")
