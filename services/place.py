@@ -3,14 +3,16 @@
 import fcntl
 import json
 import os
+import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = Path(__file__).resolve().parent / "pins"
 HOST = "127.0.0.1"
+PORTS = range(20_000, 30_000)
 
 
 class ServiceError(Exception):
@@ -80,13 +82,16 @@ class Place:
 
 
 def free_port(taken: set[int]) -> int:
-    """A port that nobody listens on and that is not in `taken`."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
-            return port
+    """A port that nobody listens on and that is not in `taken`; ServiceError when there is none.
+
+    Below those that systems hand out by themselves, so that it is still free after a restart.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            if port not in taken:
+                return port
+    raise ServiceError(f"no port from {PORTS.start} on is free")
 
 
 def listening(port: int) -> bool:
