@@ -1,0 +1,29 @@
+"use client";
+import { createContext, useContext, useMemo } from "react";
+import type { Context, ReactElement, ReactNode } from "react";
+import { createImcaxy } from "./url/index.js";
+import type { Config, Imcaxy } from "./url/index.js";
+
+const Bound: Context<Imcaxy | null> = createContext<Imcaxy | null>(null);
+
+/** The configuration of a subtree: what is left out comes from the provider above. */
+export type ImcaxyProviderProps = Partial<Config> & { children?: ReactNode };
+
+/** Configures every `<Image>`, `<Picture>` and hook below it. May be nested: the inner one wins, key by key. */
+export function ImcaxyProvider({ children, ...own }: ImcaxyProviderProps): ReactElement {
+  const outer = useContext(Bound);
+  // A new object with the same content must not make every picture render again.
+  const content = JSON.stringify(own);
+  const bound = useMemo(
+    () => createImcaxy({ ...outer?.config, ...JSON.parse(content) } as Config),
+    [outer, content],
+  );
+  return <Bound.Provider value={bound}>{children}</Bound.Provider>;
+}
+
+/** The configured core: `url`, `srcSet`, `image`, `picture`, `preload`. Throws where no provider is above. */
+export function useImcaxy(): Imcaxy {
+  const bound = useContext(Bound);
+  if (!bound) throw new Error('Put <ImcaxyProvider baseUrl="…"> above this component.');
+  return bound;
+}

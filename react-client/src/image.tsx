@@ -1,0 +1,111 @@
+"use client";
+import { forwardRef, useCallback, useEffect, useRef, useState } from "react";
+import type {
+  ForwardedRef,
+  ForwardRefExoticComponent,
+  ReactElement,
+  RefAttributes,
+  SyntheticEvent,
+} from "react";
+import { useImcaxy } from "./context.js";
+import { draw, htmlOf } from "./element.js";
+import type { PlainImageProps, PlainPictureProps } from "./element.js";
+import { frame } from "./frame.js";
+import type { Substitutes } from "./frame.js";
+import { statusOf } from "./status.js";
+import type { PictureAttributes } from "./url/index.js";
+import { useWarnings } from "./warnings.js";
+
+declare const process: { env: { NODE_ENV?: string } };
+
+/** Props of `<Image>`: what to show, the box to show it in, and everything that `<img>` takes. */
+export type ImageProps = PlainImageProps & Substitutes;
+
+/** Props of `<Picture>`: those of `<Image>`, and art direction. */
+export type PictureProps = PlainPictureProps & Substitutes;
+
+type ImgEvent = SyntheticEvent<HTMLImageElement>;
+
+/** What happened to the picture of one address; before that it is loading. */
+interface Outcome {
+  address: string;
+  ok: boolean;
+}
+
+function render(
+  { placeholder, fallback, ...plain }: PictureProps,
+  forwarded: ForwardedRef<HTMLImageElement>,
+): ReactElement {
+  const core = useImcaxy();
+  const drawn = core.picture(plain);
+  const address = [drawn.img.src, ...drawn.sources.map(({ srcSet }) => srcSet)].join(" ");
+  const [outcome, setOutcome] = useState<Outcome>();
+  const settled = outcome?.address === address ? outcome : undefined;
+  const failed = settled?.ok === false;
+
+  const element = useRef<HTMLImageElement | null>(null);
+  const attach = useCallback(
+    (image: HTMLImageElement | null) => {
+      element.current = image;
+      if (typeof forwarded === "function") return forwarded(image);
+      if (forwarded) forwarded.current = image;
+    },
+    [forwarded],
+  );
+
+  // The file whose event was handled: an event that we repeat and one that the browser still sends are one.
+  const handled = useRef("");
+  const once =
+    (handle: ((event: ImgEvent) => void) | undefined, settle: (image: HTMLImageElement) => void) =>
+    (event: ImgEvent): void => {
+      const image = event.currentTarget;
+      const file = image.currentSrc || image.src;
+      if (file === handled.current) return;
+      handled.current = file;
+      settle(image);
+      handle?.(event);
+    };
+  useEffect(() => {
+    // Loaded or failed before there was a handler: during hydration, or from the browser's cache.
+    const status = element.current ? statusOf(element.current) : "loading";
+    if (status !== "loading") element.current?.dispatchEvent(new Event(status === "loaded" ? "load" : status));
+  }, [address]);
+
+  const html = htmlOf(plain);
+  const image = draw(failed && typeof fallback === "string" ? replaced(drawn, fallback) : drawn, {
+    ...html,
+    onLoad: once(html.onLoad, (image) => {
+      const settle = (): void =>
+        // A fallback that has loaded leaves the picture failed.
+        setOutcome((known) => (known?.address === address ? known : { address, ok: true }));
+      // Not before its pixels can be painted: what is below would flash.
+      (image.decode?.() ?? Promise.resolve()).then(settle, settle);
+    }),
+    onError: once(html.onError, () => setOutcome({ address, ok: false })),
+    ...{ ref: attach },
+  });
+  if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, settled?.ok === true);
+  return frame(image, core, plain, { placeholder, fallback }, settled?.ok);
+}
+
+/** The same elements with one address for all: each `<source>` keeps the size that it gives the box. */
+function replaced({ sources, img }: PictureAttributes, address: string): PictureAttributes {
+  const srcSet = address.replaceAll(" ", "%20");
+  const { srcSet: _srcSet, sizes: _sizes, ...kept } = img;
+  return {
+    sources: sources.map(({ type: _type, sizes: _sizes, ...source }) => ({ ...source, srcSet })),
+    img: { ...kept, src: address },
+  };
+}
+
+/** A responsive picture from the server that the provider names. */
+export const Image: ForwardRefExoticComponent<ImageProps & RefAttributes<HTMLImageElement>> =
+  /*#__PURE__*/ forwardRef(function Image(props: ImageProps, ref: ForwardedRef<HTMLImageElement>) {
+    return render(props, ref);
+  });
+
+/** `<Image>` with art direction: another picture, in another ratio, where a media query matches. */
+export const Picture: ForwardRefExoticComponent<PictureProps & RefAttributes<HTMLImageElement>> =
+  /*#__PURE__*/ forwardRef(function Picture(props: PictureProps, ref: ForwardedRef<HTMLImageElement>) {
+    return render(props, ref);
+  });

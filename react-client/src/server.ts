@@ -1,1 +1,0 @@
-export * from "./url/index.js";
