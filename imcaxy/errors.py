@@ -29,6 +29,7 @@ ImcaxyError
 │  └─ Draining                 503
 ├─ WaitExpired                 504  the picture was not ready within the request's deadline
 ├─ StoreError                       never shown: the store is left out and the picture still made
+│  ├─ StoreFull                     the disk limit is reached: nothing is kept until there is room
 │  ├─ CatalogError
 │  └─ BlobError
 │     ├─ BlobMissing
@@ -281,6 +282,12 @@ class StoreError(ImcaxyError):
     """The store failed; the picture is made and streamed all the same."""
 
     kind = "store"
+
+
+class StoreFull(StoreError):
+    """A bound, not a fault: what is kept is served on."""
+
+    kind = "store-full"
 
 
 class CatalogError(StoreError):

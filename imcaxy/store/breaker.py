@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from imcaxy.clock import Clock
-from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
+from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError, StoreFull
 
 PAUSE = 2.0  # seconds that a store that failed is left alone
 RECENT = 10.0  # seconds that a failure shows in the server's health
@@ -13,7 +13,8 @@ RECENT = 10.0  # seconds that a failure shows in the server's health
 class Breaker:
     """Lets calls through until one fails; then none for `pause` seconds, then one at a time.
 
-    The first that succeeds ends it. A missing or damaged blob is an answer, not a failure.
+    The first that succeeds ends it. A missing or damaged blob is an answer, not a
+    failure, and so is a full store.
     """
 
     def __init__(self, clock: Clock, pause: float = PAUSE) -> None:
@@ -43,7 +44,7 @@ class Breaker:
         """Around one call: learn from its outcome."""
         try:
             yield
-        except (BlobMissing, BlobCorrupt):
+        except (BlobMissing, BlobCorrupt, StoreFull):
             self._rests_until = None
             raise
         except StoreError:

@@ -14,7 +14,8 @@ from imcaxy.store.blobs.base import Blobs
 from imcaxy.store.breaker import PAUSE, Breaker
 from imcaxy.store.catalog.base import Catalog, Entry
 from imcaxy.store.kept import Kept, KeptInStore, close
-from imcaxy.store.memory import MemoryTier
+from imcaxy.store.memory import Held, MemoryTier
+from imcaxy.store.room import DiskRoom, Writing
 from imcaxy.tasks import Tasks
 
 __all__ = ["PAUSE", "SMALL", "Kept", "Store"]
@@ -29,7 +30,7 @@ _log = logging.getLogger("imcaxy.store")
 SMALL = 4 * 1024 * 1024
 _LOADS = 8  # blobs loaded at a time: with SMALL it bounds what loading takes to 32 MiB
 _TRIES = 3  # entries of one signature that are tried in one look-up
-_USE_STEP = 3600.0  # seconds; eviction needs no finer `used` than this
+_USE_STEP = 3600.0  # seconds; finer where the disk turns over faster (`note_uses_every`)
 _USE_DELAY = 1.0  # seconds in which uses are gathered for one write
 _USE_BATCH = 500  # uses in one write; more in one second are not noted
 
@@ -41,7 +42,7 @@ class Store:
     `timeout` seconds each. It recovers by itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of one store, named at the call
         self,
         catalog: Catalog,
         blobs: Blobs,
@@ -49,6 +50,8 @@ class Store:
         clock: Clock,
         tasks: Tasks,
         timeout: float,
+        *,
+        room: DiskRoom | None = None,
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -61,7 +64,9 @@ class Store:
         self._loading = asyncio.Semaphore(_LOADS)
         self._applied = 0  # the highest log number that was applied here
         self._epoch = 0  # raised with every invalidation; equal before and after: none in between
-        self._uses: set[str] = set()
+        self._room = room or DiskRoom(1 << 62)
+        self._uses: dict[str, int] = {}  # blob: uses to be written
+        self._use_step = _USE_STEP
 
     @property
     def resting(self) -> bool:
@@ -83,7 +88,8 @@ class Store:
         held = self._memory.get(signature)
         if held is None:
             return None
-        self._note_use(held.entry)
+        if self._clock.wall() - held.entry.used >= self._use_step:
+            self._note_held(held)
         return Kept(held.entry, "memory", held.body)
 
     async def look_up(self, signature: str) -> Kept | None:
@@ -132,10 +138,11 @@ class Store:
         if self.resting:
             self._breaker.refuse()
         copy = _Copy(min(SMALL, self._memory.limit))
-        with self._breaker.watch():
+        with self._breaker.watch(), self._room.writing() as writing:
             try:
                 async with asyncio.timeout(None) as scope:
-                    total = await self._blobs.put(blob, self._pass(chunks, copy, scope))
+                    passed = self._pass(chunks, copy, scope, writing)
+                    total = await self._blobs.put(blob, passed)
             except TimeoutError as error:
                 raise CatalogError("The blob store did not answer in time.") from error
             if total.length == 0 or head.length not in (None, total.length):
@@ -228,6 +235,7 @@ class Store:
         chunks: AsyncIterator[bytes | memoryview],
         copy: "_Copy",
         scope: asyncio.Timeout,
+        writing: Writing,
     ) -> AsyncIterator[bytes | memoryview]:
         loop = asyncio.get_running_loop()
         while True:
@@ -236,6 +244,7 @@ class Store:
             scope.reschedule(loop.time() + self._timeout)
             if chunk is None:
                 return
+            writing.add(len(chunk))
             copy.add(chunk)
             yield chunk
 
@@ -260,21 +269,30 @@ class Store:
         facts = {"blob": entry.blob, "signature": entry.signature, "fault": fault}
         _log.warning("a kept picture is missing or damaged: forgotten", extra=facts)
 
-    def _note_use(self, entry: Entry) -> None:
-        now = self._clock.wall()
-        if now - entry.used < _USE_STEP or len(self._uses) >= _USE_BATCH:
-            return
-        self._memory.renew(replace(entry, used=now))
+    def note_uses_every(self, seconds: float) -> None:
+        """Have a variant's uses written once in this time at most."""
+        self._use_step = min(seconds, _USE_STEP)
+
+    def _note_held(self, held: Held) -> None:
+        if self._note_use(held.entry, held.uses):
+            held.entry = replace(held.entry, used=self._clock.wall())
+            held.uses = 0
+
+    def _note_use(self, entry: Entry, uses: int = 1) -> bool:
+        """Have the uses written with those of the next second; False when they are too many."""
+        if self._clock.wall() - entry.used < self._use_step or len(self._uses) >= _USE_BATCH:
+            return False
         if not self._uses:
             self._tasks.detach(self._write_uses(), "note uses")
-        self._uses.add(entry.blob)
+        self._uses[entry.blob] = self._uses.get(entry.blob, 0) + uses
+        return True
 
     async def _write_uses(self) -> None:
         await self._clock.sleep(_USE_DELAY)
-        blobs, self._uses = tuple(self._uses), set()
+        uses, self._uses = self._uses, {}
         try:
             with self._breaker.guard():
-                await self._in_time(self._catalog.touch_entries(blobs, self._clock.wall()))
+                await self._in_time(self._catalog.touch_entries(uses, self._clock.wall()))
         except StoreError as error:  # a hint for eviction; it comes again in an hour
             _log.info("uses were not noted", extra={"error": error.kind})
 

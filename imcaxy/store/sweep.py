@@ -1,12 +1,14 @@
 """The sweep: garbage has names, and this is where they are read (design 6.7)."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from imcaxy.clock import Clock
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.store.blobs.base import Blobs
-from imcaxy.store.catalog.base import Catalog, Claim
+from imcaxy.store.catalog.base import Catalog, Claim, Entry
+from imcaxy.store.eviction import Marks, excess, footprint, taken, victims
 from imcaxy.store.watch import Watch
 
 SIGNATURE = "sweep"  # of the claim under which one instance sweeps; no picture has this signature
@@ -14,13 +16,16 @@ _PAGE = 500  # rows read at a time
 _PAGES = 200  # pages of one kind in one sweep; what is left is the next one's
 _CLAIMS = 10_000  # claims looked at in one sweep
 _BEAT = 1.0  # seconds between two signs of life
+_TOGETHER = 64  # rows removed at a time: in SQLite they share one transaction and one fsync
+
+GoOn = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long garbage is left alone, in seconds, and how much may be kept."""
 
-    disk_limit: int  # bytes of entries
+    disk_limit: int  # bytes of entries and trash
     longest_response: float  # a blob that no entry names may be read for this long
     lease: float = 60.0  # a claim whose beat stands still is dead; generous, as nobody waits
     outcome_life: float = 60.0  # a signature's last claim stays this long after its end (rule 5)
@@ -34,6 +39,7 @@ class Swept:
     claims: int = 0
     inert: int = 0  # entries
     evicted: int = 0  # entries
+    evicted_bytes: int = 0
     blobs: int = 0
     instances: int = 0
     unfinished: int = 0  # temporary files of dead writers
@@ -68,20 +74,28 @@ class Sweep:
 
     async def sweep_once(self) -> Swept:
         """Sweep, unless another instance does. Raises StoreError; what was done stays done."""
-        swept = Swept(ran=await self._take_turn())
-        if not swept.ran or self._turn is None:
-            return swept
+        swept = Swept()
+        swept.ran = await self.in_turn(lambda _: self._sweep(swept))
+        return swept
+
+    async def in_turn(self, work: Callable[[GoOn], Awaitable[None]]) -> bool:
+        """Do other work under the sweep's claim; False, and nothing done, when another has it.
+
+        `work` is given what it must call about once a second to show that it goes on.
+        """
+        if not await self._take_turn() or self._turn is None:
+            return False
         try:
-            await self._sweep(swept)
+            await work(self._go_on)
         finally:
             turn, self._turn = self._turn, None
             await self._catalog.end_claim(turn, "swept")
-        return swept
+        return True
 
     async def _sweep(self, swept: Swept) -> None:
         swept.claims = await self._sweep_claims()
         swept.inert = await self._sweep_inert()
-        swept.evicted = await self._evict()
+        await self._evict(swept)
         swept.blobs = await self._sweep_trash()
         swept.instances = await self._sweep_instances()
         if self._tidy is not None:
@@ -141,29 +155,31 @@ class Sweep:
         removed = 0
         for _ in range(_PAGES):
             page = await self._catalog.inert_entries(_PAGE)
-            for entry in page:
-                await self._go_on()
-                await self._catalog.delete_entry(entry.blob, self._clock.wall())
+            await self._delete(page)
             removed += len(page)
             if len(page) < _PAGE:
                 break
         return removed
 
-    async def _evict(self) -> int:
-        removed = 0
-        excess = await self._catalog.kept_bytes() - self._limits.disk_limit
-        while excess > 0:
+    async def _evict(self, swept: Swept) -> None:
+        marks = Marks(self._limits.disk_limit)
+        wanted = excess(taken(await self._catalog.usage()), marks)
+        while wanted > 0:
             page = await self._catalog.oldest_entries(_PAGE)
-            for entry in page:
-                if excess <= 0:
-                    break
-                await self._go_on()
-                await self._catalog.delete_entry(entry.blob, self._clock.wall())
-                excess -= entry.sum.length
-                removed += 1
-            if not page:
+            chosen = victims(page, self._clock.wall(), wanted)
+            if not chosen:
                 break
-        return removed
+            await self._delete(chosen)
+            freed = sum(footprint(entry.sum.length) for entry in chosen)
+            wanted -= freed
+            swept.evicted += len(chosen)
+            swept.evicted_bytes += freed
+
+    async def _delete(self, entries: Sequence[Entry]) -> None:
+        for at in range(0, len(entries), _TOGETHER):
+            await self._go_on()
+            blobs = [entry.blob for entry in entries[at : at + _TOGETHER]]
+            await self._catalog.delete_entries(blobs, self._clock.wall())
 
     async def _sweep_trash(self) -> int:
         """Delete buried blobs that nobody can be reading.
@@ -180,10 +196,11 @@ class Sweep:
             free = [row for row in page if not await self._catalog.entry_exists(row.blob)]
             again = set(await self._catalog.trash(before, _PAGE))
             free = [row for row in free if row in again]
-            for row in free:
+            for at in range(0, len(free), _TOGETHER):
                 await self._go_on()
-                await self._blobs.delete(row.blob)
-                await self._catalog.delete_trash(row)
+                some = free[at : at + _TOGETHER]
+                await asyncio.gather(*(self._blobs.delete(row.blob) for row in some))
+                await asyncio.gather(*(self._catalog.delete_trash(row) for row in some))
             removed += len(free)
             if len(page) < _PAGE or not free:
                 break

@@ -8,7 +8,7 @@ import pytest
 
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, Trash
+from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, Trash, Usage
 from tests.fakes.rows import a_claim, a_record, an_entry, an_instance
 
 # Opens one more catalog on the same rows, not started; the fixture closes what it opened.
@@ -233,25 +233,44 @@ class CatalogSuite:
         await catalog.delete_entry("blob-1", 50.5)
         assert await catalog.find("signature") is None
         assert not await catalog.entry_exists("blob-1")
-        assert list(await catalog.trash(51, 10)) == [Trash("blob-1", 50.5)]
+        assert list(await catalog.trash(51, 10)) == [Trash("blob-1", 50.5, 7)]
 
     async def test_entry_deleted_twice_renews_its_burial(self, catalog: Catalog) -> None:
         await catalog.insert_entry(an_entry())
         await catalog.delete_entry("blob-1", 50)
         await catalog.delete_entry("blob-1", 60)
-        assert list(await catalog.trash(100, 10)) == [Trash("blob-1", 60)]
+        assert list(await catalog.trash(100, 10)) == [Trash("blob-1", 60, 7)]
 
     async def test_oldest_entries_are_by_use(self, catalog: Catalog) -> None:
         for blob, used in (("blob-1", 3.0), ("blob-2", 1.0), ("blob-3", 2.0)):
             await catalog.insert_entry(an_entry(blob, signature=blob, used=used))
-        await catalog.touch_entries(["blob-2", "never kept"], 9.0)
+        await catalog.touch_entries({"blob-2": 3, "never kept": 1}, 9.0)
         assert [entry.blob for entry in await catalog.oldest_entries(2)] == ["blob-3", "blob-1"]
 
-    async def test_kept_bytes_are_the_sum_of_lengths(self, catalog: Catalog) -> None:
-        assert await catalog.kept_bytes() == 0
+    async def test_uses_add_up_and_used_never_goes_back(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry(used=5.0))
+        await catalog.touch_entries({"blob-1": 3}, 9.0)
+        await catalog.touch_entries({"blob-1": 4}, 8.0)
+        entry = await catalog.find("signature")
+        assert entry is not None
+        assert (entry.uses, entry.used) == (7, 9.0)
+
+    async def test_usage_is_of_entries_and_trash(self, catalog: Catalog) -> None:
+        assert await catalog.usage() == Usage(0, 0)
         await catalog.insert_entry(an_entry("blob-1", b"12345"))
         await catalog.insert_entry(an_entry("blob-2", b"123"))
-        assert await catalog.kept_bytes() == 8
+        assert await catalog.usage() == Usage(2, 8)
+        await catalog.delete_entry("blob-1", 50.5)
+        await catalog.bury("blob-1", 60)
+        assert await catalog.usage() == Usage(1, 3, 1, 5)
+        await catalog.bury("of a dead job", 61)
+        assert await catalog.usage() == Usage(1, 3, 2, 5)
+
+    async def test_entries_after_are_in_the_order_of_names(self, catalog: Catalog) -> None:
+        for blob in ("c", "a", "d", "b"):
+            await catalog.insert_entry(an_entry(blob, signature=blob))
+        assert [entry.blob for entry in await catalog.entries_after("", 2)] == ["a", "b"]
+        assert [entry.blob for entry in await catalog.entries_after("b", 9)] == ["c", "d"]
 
     async def test_claim_inserted_comes_back_equal(self, catalog: Catalog, other: Catalog) -> None:
         claim = a_claim(1, as_of=LogPosition(4, "r4"))
@@ -365,9 +384,9 @@ class CatalogSuite:
             lambda catalog: catalog.head(),
             lambda catalog: catalog.find("signature"),
             lambda catalog: catalog.insert_entry(an_entry()),
-            lambda catalog: catalog.kept_bytes(),
+            lambda catalog: catalog.usage(),
         ],
-        ids=["head", "find", "insert_entry", "kept_bytes"],
+        ids=["head", "find", "insert_entry", "usage"],
     )
     async def test_closed_catalog_raises(
         self, catalog: Catalog, call: Callable[[Catalog], Awaitable[object]]

@@ -13,6 +13,7 @@ from imcaxy.store.catalog.base import (
     LogRecord,
     Pace,
     Trash,
+    Usage,
 )
 from tests.fakes.faults import Faults
 
@@ -28,7 +29,7 @@ class Rows:
     cleared: dict[tuple[int, int], Cleared] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     claims: dict[tuple[str, int], Claim] = field(default_factory=dict)
-    trash: dict[str, float] = field(default_factory=dict)
+    trash: dict[str, Trash] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)  # incarnations whose process has ended
 
@@ -121,13 +122,13 @@ class FakeCatalog:
 
     async def delete_entry(self, blob: str, at: float) -> None:
         await self._meet("delete_entry")
-        self.rows.trash[blob] = at
+        self._bury(blob, at)
         self.rows.entries.pop(blob, None)
 
     async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
         await self._meet("delete_entries")
         for blob in blobs:
-            self.rows.trash[blob] = at
+            self._bury(blob, at)
             self.rows.entries.pop(blob, None)
 
     async def count_hits(self, keys: Sequence[str], below: int, most: int) -> Mapping[str, int]:
@@ -157,15 +158,23 @@ class FakeCatalog:
         await self._meet("oldest_entries")
         return sorted(self.rows.entries.values(), key=lambda entry: entry.used)[:limit]
 
-    async def kept_bytes(self) -> int:
-        await self._meet("kept_bytes")
-        return sum(entry.sum.length for entry in self.rows.entries.values())
+    async def entries_after(self, blob: str, limit: int) -> Sequence[Entry]:
+        await self._meet("entries_after")
+        after = sorted(name for name in self.rows.entries if name > blob)
+        return [self.rows.entries[name] for name in after[:limit]]
 
-    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
+    async def usage(self) -> Usage:
+        await self._meet("usage")
+        kept = [entry.sum.length for entry in self.rows.entries.values()]
+        buried = [row.length for row in self.rows.trash.values()]
+        return Usage(len(kept), sum(kept), len(buried), sum(buried))
+
+    async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
         await self._meet("touch_entries")
-        for blob in blobs:
-            if blob in self.rows.entries:
-                self.rows.entries[blob] = replace(self.rows.entries[blob], used=used)
+        for blob, count in uses.items():
+            if (held := self.rows.entries.get(blob)) is not None:
+                touched = replace(held, used=max(held.used, used), uses=held.uses + count)
+                self.rows.entries[blob] = touched
 
     async def claims(self, signature: str) -> Sequence[Claim]:
         await self._meet("claims")
@@ -197,16 +206,16 @@ class FakeCatalog:
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
         await self._meet("trash")
-        found = sorted((at, blob) for blob, at in self.rows.trash.items() if at < before)
-        return [Trash(blob, at) for at, blob in found[:limit]]
+        found = [row for row in self.rows.trash.values() if row.at < before]
+        return sorted(found, key=lambda row: (row.at, row.blob))[:limit]
 
     async def bury(self, blob: str, at: float) -> None:
         await self._meet("bury")
-        self.rows.trash[blob] = at
+        self._bury(blob, at)
 
     async def delete_trash(self, row: Trash) -> None:
         await self._meet("delete_trash")
-        if self.rows.trash.get(row.blob) == row.at:
+        if self.rows.trash.get(row.blob) == row:
             del self.rows.trash[row.blob]
 
     async def write_instance(self, instance: Instance) -> None:
@@ -231,6 +240,11 @@ class FakeCatalog:
 
     async def close(self) -> None:
         self._closed = True
+
+    def _bury(self, blob: str, at: float) -> None:
+        entry, row = self.rows.entries.get(blob), self.rows.trash.get(blob)
+        length = max(entry.sum.length if entry else 0, row.length if row else 0)
+        self.rows.trash[blob] = Trash(blob, at, length)
 
     def _held(self, claim: Claim) -> Claim | None:
         held = self.rows.claims.get((claim.signature, claim.number))

@@ -19,8 +19,9 @@ class Entry:
     sum: BlobSum
     head: Head  # head.length == sum.length
     cost: float  # seconds that making it took
-    used: float  # seconds since 1970 UTC, when it was kept; coarse
+    used: float  # seconds since 1970 UTC, when it was kept or last used; coarse
     request: str = ""  # the canonical image request as its route and query, for people
+    uses: int = 0  # since it was kept; a hint for eviction, may lag or be lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,17 @@ class Trash:
 
     blob: str
     at: float  # seconds since 1970 UTC, when it was buried or last renewed
+    length: int = 0  # bytes of the blob; 0 when no entry told it
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the entries take, and the trash, which stays in the blob store until it is swept."""
+
+    entries: int
+    entry_bytes: int  # of blobs
+    trash: int = 0
+    trash_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,10 @@ class Catalog(Protocol):
         ...
 
     async def delete_entry(self, blob: str, at: float) -> None:
-        """Bury the blob in the trash, then forget the entry (in this order, or in one step)."""
+        """Bury the blob in the trash with its length, then forget the entry.
+
+        In this order, or in one step.
+        """
         ...
 
     async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
@@ -189,12 +204,16 @@ class Catalog(Protocol):
         """Entries in the order in which they were last used, oldest first."""
         ...
 
-    async def kept_bytes(self) -> int:
-        """The sum of all entries' lengths."""
+    async def entries_after(self, blob: str, limit: int) -> Sequence[Entry]:
+        """Entries whose blobs' names come after this one, in the order of the names."""
         ...
 
-    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
-        """Note that these entries were used (a hint for eviction; may be lost)."""
+    async def usage(self) -> Usage:
+        """What entries and trash take."""
+        ...
+
+    async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
+        """Add to the uses of these blobs' entries (a hint for eviction; may be lost)."""
         ...
 
     async def claims(self, signature: str) -> Sequence[Claim]:
@@ -226,7 +245,7 @@ class Catalog(Protocol):
         ...
 
     async def bury(self, blob: str, at: float) -> None:
-        """Put a blob in the trash, or renew it there."""
+        """Put a blob in the trash, or renew it there; a length that is known stays known."""
         ...
 
     async def delete_trash(self, row: Trash) -> None:

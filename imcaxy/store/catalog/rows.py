@@ -37,13 +37,14 @@ def from_entry(entry: Entry) -> Row:
         entry.cost,
         entry.used,
         entry.request,
+        entry.uses,
     )
 
 
 def to_entry(row: Row) -> Entry:
     """From columns in the order of schema.ENTRY."""
     blob, signature, keys, number, log_request, length, digest, *rest = row
-    media_type, etag, made, cost, used, request = rest
+    media_type, etag, made, cost, used, request, uses = rest
     return Entry(
         blob=blob,
         signature=signature,
@@ -54,6 +55,7 @@ def to_entry(row: Row) -> Entry:
         cost=cost,
         used=used,
         request=request,
+        uses=uses,
     )
 
 

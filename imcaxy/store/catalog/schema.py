@@ -1,7 +1,7 @@
 """The catalog's tables in SQLite (design 6.2)."""
 
 APPLICATION = 0x696D6378  # "imcx": PRAGMA application_id, so that a stranger's file is refused
-VERSION = 2  # PRAGMA user_version
+VERSION = 3  # PRAGMA user_version
 
 # `as_of` is two columns because it is compared by its number and verified by its request.
 # `keys` stands both in the row (to give the row back) and in a table of its own (to be found by).
@@ -27,7 +27,8 @@ TABLES = (
         as_of INTEGER NOT NULL, as_of_request TEXT NOT NULL,
         length INTEGER NOT NULL, digest TEXT NOT NULL,
         media_type TEXT NOT NULL, etag TEXT NOT NULL, made_at REAL NOT NULL,
-        cost REAL NOT NULL, used REAL NOT NULL, request TEXT NOT NULL DEFAULT ''
+        cost REAL NOT NULL, used REAL NOT NULL, request TEXT NOT NULL DEFAULT '',
+        uses INTEGER NOT NULL DEFAULT 0
     ) STRICT""",
     "CREATE INDEX entries_signature ON entries (signature, as_of)",
     "CREATE INDEX entries_used ON entries (used, length)",
@@ -41,7 +42,9 @@ TABLES = (
         keys TEXT NOT NULL, as_of INTEGER NOT NULL, as_of_request TEXT NOT NULL,
         beat INTEGER NOT NULL, outcome TEXT, PRIMARY KEY (signature, number)
     ) STRICT""",
-    "CREATE TABLE trash (blob TEXT PRIMARY KEY, at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE trash (
+        blob TEXT PRIMARY KEY, at REAL NOT NULL, length INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX trash_at ON trash (at)",
     """CREATE TABLE instances (
         incarnation TEXT PRIMARY KEY, name TEXT NOT NULL,
@@ -59,11 +62,15 @@ MIGRATIONS = {
         "CREATE UNIQUE INDEX log_request ON log (request)",
         "CREATE INDEX log_project ON log (project, number) WHERE revision <> ''",
     ),
+    2: (
+        "ALTER TABLE entries ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE trash ADD COLUMN length INTEGER NOT NULL DEFAULT 0",
+    ),
 }
 
 ENTRY = (
     "blob, signature, keys, as_of, as_of_request, length, digest, media_type, etag, made_at, "
-    "cost, used, request"
+    "cost, used, request, uses"
 )
 CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
 
@@ -129,4 +136,11 @@ UNCLEARED = """
     SELECT number FROM log WHERE number >= max(?, 1) AND NOT EXISTS (
         SELECT 1 FROM cleared WHERE cleared.number = log.number AND cleared.last
     ) ORDER BY number LIMIT ?
+"""
+
+# The entry, if there is one still, tells the length; one that is known stays known.
+BURY = """
+    INSERT INTO trash (blob, at, length)
+    VALUES (?1, ?2, coalesce((SELECT length FROM entries WHERE blob = ?1), 0))
+    ON CONFLICT (blob) DO UPDATE SET at = excluded.at, length = max(length, excluded.length)
 """

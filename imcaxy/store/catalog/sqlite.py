@@ -10,7 +10,7 @@ from typing import TypeVar
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog import rows, schema
+from imcaxy.store.catalog import faults, rows, schema
 from imcaxy.store.catalog.base import (
     Claim,
     Cleared,
@@ -19,6 +19,7 @@ from imcaxy.store.catalog.base import (
     LogRecord,
     Pace,
     Trash,
+    Usage,
 )
 from imcaxy.store.catalog.connections import Connections
 from imcaxy.store.catalog.group_commit import GroupCommit
@@ -137,7 +138,8 @@ class SQLiteCatalog:
         """Make the entry visible; CatalogError when its blob's name is taken."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            sql = f"INSERT INTO entries ({schema.ENTRY}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
+            marks = ",".join("?" * 14)
+            sql = f"INSERT INTO entries ({schema.ENTRY}) VALUES ({marks})"  # noqa: S608 - a constant
             connection.execute(sql, rows.from_entry(entry))
             sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
             connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
@@ -146,19 +148,13 @@ class SQLiteCatalog:
 
     async def delete_entry(self, blob: str, at: float) -> None:
         """Bury the blob and forget the entry, in one step."""
-
-        def delete(connection: sqlite3.Connection) -> None:
-            _bury(connection, blob, at)
-            connection.execute("DELETE FROM entries WHERE blob = ?", (blob,))
-
-        await self._write(delete)
+        await self.delete_entries((blob,), at)
 
     async def delete_entries(self, blobs: Sequence[str], at: float) -> None:
         """Bury the blobs and forget the entries, in one step."""
 
         def delete(connection: sqlite3.Connection) -> None:
-            sql = "INSERT OR REPLACE INTO trash (blob, at) VALUES (?, ?)"
-            connection.executemany(sql, ((blob, at) for blob in blobs))
+            connection.executemany(schema.BURY, ((blob, at) for blob in blobs))
             sql = "DELETE FROM entries WHERE blob = ?"
             connection.executemany(sql, ((blob,) for blob in blobs))
 
@@ -197,15 +193,22 @@ class SQLiteCatalog:
         sql = f"SELECT {schema.ENTRY} FROM entries ORDER BY used LIMIT ?"  # noqa: S608 - a constant
         return await self._scan(rows.to_entry, sql, limit)
 
-    async def kept_bytes(self) -> int:
-        """The sum of all entries' lengths."""
-        (total,) = await self._scan(_to_int, "SELECT coalesce(sum(length), 0) FROM entries")
-        return total
+    async def entries_after(self, blob: str, limit: int) -> Sequence[Entry]:
+        """Entries in the order of their blobs' names."""
+        sql = f"SELECT {schema.ENTRY} FROM entries WHERE blob > ? ORDER BY blob LIMIT ?"  # noqa: S608 - a constant
+        return await self._scan(rows.to_entry, sql, blob, limit)
 
-    async def touch_entries(self, blobs: Sequence[str], used: float) -> None:
-        """Note that these entries were used."""
-        sql = "UPDATE entries SET used = ? WHERE blob = ?"
-        values = [(used, blob) for blob in blobs]
+    async def usage(self) -> Usage:
+        """What entries and trash take, summed anew."""
+        sql = "SELECT count(*), coalesce(sum(length), 0) FROM "
+        ((entries, kept),) = await self._scan(tuple, sql + "entries")
+        ((buried, trash),) = await self._scan(tuple, sql + "trash")
+        return Usage(entries, kept, buried, trash)
+
+    async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
+        """Add to the uses of these entries."""
+        sql = "UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE blob = ?"
+        values = [(used, count, blob) for blob, count in uses.items()]
         await self._write(lambda connection: _discard(connection.executemany(sql, values)))
 
     async def claims(self, signature: str) -> Sequence[Claim]:
@@ -243,12 +246,12 @@ class SQLiteCatalog:
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
         """Trash buried before that time, oldest first."""
-        sql = "SELECT blob, at FROM trash WHERE at < ? ORDER BY at LIMIT ?"
+        sql = "SELECT blob, at, length FROM trash WHERE at < ? ORDER BY at LIMIT ?"
         return await self._all(lambda row: Trash(*row), sql, before, limit)
 
     async def bury(self, blob: str, at: float) -> None:
         """Put a blob in the trash, or renew it there."""
-        await self._write(lambda connection: _bury(connection, blob, at))
+        await self._execute(schema.BURY, blob, at)
 
     async def delete_trash(self, row: Trash) -> None:
         """Remove the row if it is still the one that was read."""
@@ -362,33 +365,14 @@ class SQLiteCatalog:
         except TimeoutError as error:
             raise CatalogError("The catalog did not answer in time.") from error
         except sqlite3.DatabaseError as error:
-            raise CatalogError(_sentence(error)) from error
+            raise CatalogError(faults.sentence(error)) from error
         except (sqlite3.Error, OSError, ValueError) as error:
             raise CatalogError("The catalog failed.") from error
-
-
-def _to_int(row: rows.Row) -> int:
-    return int(row[0])
 
 
 def _discard(_: object) -> None:
     return None
 
 
-def _bury(connection: sqlite3.Connection, blob: str, at: float) -> None:
-    connection.execute("INSERT OR REPLACE INTO trash (blob, at) VALUES (?, ?)", (blob, at))
-
-
-def _sentence(error: sqlite3.DatabaseError) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return "The catalog's file is damaged."
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "The catalog's file is locked by another process."
-    if code == sqlite3.SQLITE_FULL:
-        return "The catalog's disk is full."
-    if code == sqlite3.SQLITE_IOERR:
-        return "The catalog's disk failed."
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return "The catalog did not answer in time."
-    return "The catalog failed."
+def _to_int(row: rows.Row) -> int:
+    return int(row[0])

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from imcaxy.grammar.variant import LogPosition
 from imcaxy.store.catalog.base import Entry
-from imcaxy.store.memory import Held, MemoryTier
+from imcaxy.store.memory import _GHOST, Held, MemoryTier
 from tests.fakes.rows import an_entry
 
 BODY = b"x" * 10_000
@@ -18,11 +18,13 @@ def named(name: str, *keys: str, as_of: int = 0) -> Entry:
 def test_get_after_put_gives_entry_and_body() -> None:
     tier = MemoryTier(1_000_000)
     assert tier.put(named("a"), BODY)
-    assert tier.get("a") == Held(named("a"), BODY)
+    held = tier.get("a")
+    assert held is not None
+    assert (held.entry, held.body) == (named("a"), BODY)
     assert tier.get("b") is None
 
 
-def test_full_tier_drops_the_least_recently_used() -> None:
+def test_full_tier_drops_the_oldest_that_was_not_used() -> None:
     weight = Held(named("a"), BODY).weight
     tier = MemoryTier(weight * 4)
     for name in "abcd":
@@ -30,8 +32,72 @@ def test_full_tier_drops_the_least_recently_used() -> None:
     tier.get("a")
     tier.put(named("e"), BODY)
     assert tier.get("b") is None
-    assert all(tier.get(name) for name in "acde")
-    assert tier.bytes == weight * 4
+    assert tier.get("a") is not None
+    assert weight * 3 <= tier.bytes <= weight * 4
+
+
+def test_crawl_leaves_what_is_used() -> None:
+    tier = MemoryTier(Held(named("a"), BODY).weight * 40)
+    used = [f"used-{n}" for n in range(25)]
+    for name in used * 2:
+        if tier.get(name) is None:
+            tier.put(named(name), BODY)
+    for n in range(10_000):
+        tier.put(named(f"crawled-{n}"), BODY)
+    assert all(tier.get(name) for name in used)
+
+
+def test_what_comes_back_soon_stays_longer() -> None:
+    weight = Held(named("a"), BODY).weight
+    tier = MemoryTier(weight * 40)
+    tier.put(named("a"), BODY)
+    for n in range(45):
+        tier.put(named(f"crawled-{n}"), BODY)
+    assert tier.get("a") is None
+    tier.put(named("a"), BODY)
+    for n in range(45, 90):
+        tier.put(named(f"crawled-{n}"), BODY)
+    assert tier.get("a") is not None
+
+
+def test_hits_are_counted_since_somebody_looked() -> None:
+    tier = MemoryTier(1_000_000)
+    tier.put(named("a"), BODY)
+    for _ in range(6):
+        tier.get("a")
+    held = tier.get("a")
+    assert held is not None
+    assert held.uses == 7
+
+
+def test_same_blob_put_again_keeps_what_is_held_beside_it() -> None:
+    tier = MemoryTier(1_000_000)
+    tier.put(named("a"), BODY)
+    held = tier.get("a")
+    assert held is not None
+    tier.hold_block(held, "200", b"HTTP/1.1 200 OK")
+    assert tier.put(named("a"), BODY)
+    assert tier.get("a") is held
+    assert held.blocks == {"200": b"HTTP/1.1 200 OK"}
+
+
+def test_blocks_are_weighed() -> None:
+    tier = MemoryTier(1_000_000)
+    tier.put(named("a"), BODY)
+    held = tier.get("a")
+    assert held is not None
+    before = tier.bytes
+    tier.hold_block(held, "200", bytes(1000))
+    assert 1000 < tier.bytes - before < 1300
+    tier.hold_block(held, "200", bytes(10))
+    assert tier.bytes - before < 300
+    tier.hold_block(held, "304", bytes(250_000))
+    assert held.blocks is not None
+    assert "304" not in held.blocks
+    tier.drop("a")
+    assert tier.bytes == 0
+    tier.hold_block(held, "304", b"")
+    assert tier.bytes == 0
 
 
 def test_metadata_is_weighed_with_the_body() -> None:
@@ -83,14 +149,13 @@ def test_drop_keys_spares_what_is_new_enough() -> None:
     assert tier.get("c") is not None
 
 
-def test_renew_changes_only_the_blob_that_is_held() -> None:
+def test_drop_keys_of_all_that_is_held_counts_them_and_spares_none() -> None:
     tier = MemoryTier(1_000_000)
-    tier.put(named("a"), BODY)
-    tier.renew(an_entry("blob-a", signature="a", keys=(), used=9.0))
-    tier.renew(an_entry("another", signature="a", keys=(), used=10.0))
-    held = tier.get("a")
-    assert held is not None
-    assert held.entry.used == 9.0
+    for n in range(5):
+        tier.put(named(f"{n}", "*", as_of=n), BODY)
+    assert tier.drop_keys(["*", "*"], below=4) == 4
+    assert tier.drop_keys(["*", "other"], below=5) == 1
+    assert (len(tier), tier.bytes) == (0, 0)
 
 
 def test_clear_leaves_nothing() -> None:
@@ -103,7 +168,7 @@ def test_clear_leaves_nothing() -> None:
 
 calls = st.lists(
     st.tuples(
-        st.sampled_from(["put", "get", "drop", "drop_keys"]),
+        st.sampled_from(["put", "get", "drop", "drop_keys", "hold_block"]),
         st.sampled_from("abcdef"),
         st.sets(st.sampled_from(["k1", "k2", "k3"])),
         st.integers(0, 20_000),
@@ -122,10 +187,16 @@ def test_any_calls_keep_the_bound_and_the_account(
             tier.put(named(name, *keys), b"x" * size)
         elif call == "get":
             tier.get(name)
+        elif call == "hold_block" and (held := tier.get(name)):
+            tier.hold_block(held, "200", bytes(size))
         elif call == "drop":
             tier.drop(name)
         else:
             tier.drop_keys(keys, 1)
-        assert tier.bytes == sum(held.weight for held in tier._held.values()) <= 60_000
+        names = sum(held.weight for held in tier._held.values())
+        assert tier.bytes == names + _GHOST * len(tier._ghost) <= 60_000
+        assert tier._small_bytes == sum(held.weight for held in tier._small.values())
+        assert tier._ghost_weight == sum(tier._ghost.values()) <= 60_000
+        assert {**tier._small, **tier._main} == tier._held
         indexed = {(key, name) for key, names in tier._by_key.items() for name in names}
         assert indexed == {(k, n) for n, held in tier._held.items() for k in held.entry.keys}

@@ -1,3 +1,4 @@
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from tests.fakes.catalog import FakeCatalog, Rows
 from tests.fakes.clock import FakeClock
 from tests.fakes.rows import a_claim, a_record, an_entry, an_instance, chunks_of
 
-LIMITS = Limits(disk_limit=1000, longest_response=300.0, lease=5.0, outcome_life=60.0)
+LIMITS = Limits(disk_limit=1_000_000, longest_response=300.0, lease=5.0, outcome_life=60.0)
 
 
 class World:
@@ -150,14 +151,46 @@ async def test_inert_entries_are_buried() -> None:
     assert set(world.rows.trash) == {"blob-1"}
 
 
-async def test_least_recently_used_entries_go_until_the_rest_fits() -> None:
-    world = World()
-    for number in range(5):
+async def fill(world: World, count: int, first: int = 0, size: int = 50_000) -> None:
+    for number in range(first, count):
         name = f"blob-{number}"
-        entry = an_entry(name, bytes(300), signature=name, used=float(10 - number))
+        used = world.clock.wall() - 1000.0 * (1 + number)
+        entry = an_entry(name, bytes(size), signature=name, used=used)
         await world.catalog.insert_entry(entry)
-    assert (await world.sweep.sweep_once()).evicted == 2
-    assert set(world.rows.entries) == {"blob-0", "blob-1", "blob-2"}
+
+
+async def test_above_the_high_mark_the_least_worth_goes_down_to_the_low_one() -> None:
+    world = World()
+    await fill(world, 16)
+    assert (await world.sweep.sweep_once()).evicted == 0
+    await fill(world, 17, first=16)
+    swept = await world.sweep.sweep_once()
+    assert swept.evicted == 3
+    assert swept.evicted_bytes > 3 * 50_000
+    assert set(world.rows.trash) == {"blob-14", "blob-15", "blob-16"}
+
+
+async def test_trash_that_is_not_gone_yet_evicts_nothing_more() -> None:
+    world = World()
+    await fill(world, 17)
+    for evicted in (3, 0, 0):
+        await world.clock.advance(10.0)
+        assert (await world.sweep.sweep_once()).evicted == evicted
+
+
+async def test_other_work_is_done_under_the_sweeps_claim() -> None:
+    world = World()
+    seen: list[bool] = []
+
+    async def work(go_on: Callable[[], Awaitable[None]]) -> None:
+        await world.clock.advance(1.0)
+        await go_on()
+        seen.append((await world.another("another").sweep_once()).ran)
+
+    assert await world.sweep.in_turn(work)
+    assert seen == [False]
+    assert [claim.beat for claim in await world.catalog.claims(SIGNATURE)] == [1]
+    assert (await world.another("another").sweep_once()).ran
 
 
 async def test_gone_and_left_instances_are_removed_but_not_the_sweepers_own() -> None:
@@ -215,7 +248,7 @@ async def test_sweep_does_not_remove_its_own_claim() -> None:
 async def test_failed_sweep_gives_its_turn_back() -> None:
     world = World()
     catalog = FakeCatalog(world.rows)
-    catalog.faults.fail("kept_bytes")
+    catalog.faults.fail("usage")
     sweep = Sweep(catalog, world.blobs, world.clock, "sweeper", LIMITS)
     with pytest.raises(CatalogError):
         await sweep.sweep_once()

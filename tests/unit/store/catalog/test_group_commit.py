@@ -21,7 +21,7 @@ async def writer(tmp_path: Path) -> AsyncIterator[GroupCommit]:
 
 
 def bury(blob: str) -> Callable[[sqlite3.Connection], int]:
-    sql = "INSERT INTO trash VALUES (?, 0)"
+    sql = "INSERT INTO trash VALUES (?, 0, 0)"
     return lambda connection: connection.execute(sql, (blob,)).rowcount
 
 
@@ -74,8 +74,8 @@ async def test_failing_write_does_not_hurt_the_others(writer: GroupCommit, tmp_p
     gate = Gate()
 
     def fails_halfway(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO trash VALUES ('half', 0)")
-        connection.execute("INSERT INTO trash VALUES ('one', 0)")
+        connection.execute("INSERT INTO trash VALUES ('half', 0, 0)")
+        connection.execute("INSERT INTO trash VALUES ('one', 0, 0)")
 
     async with asyncio.TaskGroup() as group:
         group.create_task(writer.write(gate))

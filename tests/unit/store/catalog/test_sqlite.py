@@ -6,6 +6,7 @@ import pytest
 
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError, SettingsError
+from imcaxy.store.catalog.base import Usage
 from imcaxy.store.catalog.schema import FIND
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from tests.fakes.rows import a_record, an_entry, an_instance
@@ -98,6 +99,8 @@ async def test_file_of_version_1_keeps_its_entries_and_learns_what_is_new(tmp_pa
     await catalog.close()
     with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
         connection.execute("ALTER TABLE entries DROP COLUMN request")
+        connection.execute("ALTER TABLE entries DROP COLUMN uses")
+        connection.execute("ALTER TABLE trash DROP COLUMN length")
         connection.execute("ALTER TABLE cleared DROP COLUMN last")
         connection.execute("DROP INDEX log_request")
         connection.execute("DROP INDEX log_project")
@@ -109,6 +112,7 @@ async def test_file_of_version_1_keeps_its_entries_and_learns_what_is_new(tmp_pa
     assert await again.append(a_record(1, "elsewhere"))
     assert not await again.append(a_record(2, "elsewhere", request="r1"))
     assert list(await again.uncleared(0, 10)) == [1]
+    assert await again.usage() == Usage(1, 7)
     await again.close()
 
 

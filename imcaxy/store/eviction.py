@@ -1,0 +1,87 @@
+"""What a full disk gives up first (docs/decisions/disk-eviction.md). Pure."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from imcaxy.store.catalog.base import Entry, Usage
+
+_BLOCK = 4096  # bytes; what file systems give a file by
+_ROW = 2560  # bytes that an entry takes in the catalog, indexes included (benchmarks/lookup.py)
+_IDLE = 60.0  # seconds; below this nobody can tell a forgotten picture from one between two uses
+_CHEAP = 0.01  # seconds; no picture is cheaper to make again
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The bytes at which eviction begins and ends, and which are never passed."""
+
+    limit: int
+
+    @property
+    def high(self) -> int:
+        """Above it eviction begins: a tenth of the limit is left for what arrives meanwhile."""
+        return self.limit // 10 * 9
+
+    @property
+    def low(self) -> int:
+        """Entries are evicted down to this."""
+        return self.limit // 10 * 8
+
+
+class Taken(NamedTuple):
+    """Estimated bytes on the disk, rows and the ends of blocks included."""
+
+    entries: int
+    trash: int
+
+    @property
+    def total(self) -> int:
+        """Of both."""
+        return self.entries + self.trash
+
+
+def taken(usage: Usage) -> Taken:
+    """What the rows' blobs and the rows themselves take."""
+    each = _BLOCK // 2 + _ROW  # on average half of the last block is empty
+    return Taken(usage.entry_bytes + usage.entries * each, usage.trash_bytes + usage.trash * each)
+
+
+def footprint(length: int) -> int:
+    """Bytes on the disk that keeping a blob of this length takes."""
+    return -(-length // _BLOCK) * _BLOCK + _ROW
+
+
+def excess(used: Taken, marks: Marks) -> int:
+    """Bytes of entries to evict.
+
+    Trash counts for whether, not for how much: it goes by itself, and counted again at each sweep
+    until it has gone it would take the whole cache with it.
+    """
+    return max(0, used.entries - marks.low) if used.total > marks.high else 0
+
+
+def worth(entry: Entry, now: float) -> float:
+    """Seconds of making that keeping the entry is expected to save, per byte and second.
+
+    Uses count by their logarithm: what was hot last month outlives its neighbours, not everything.
+    """
+    uses = 1.0 + math.log2(1 + entry.uses)
+    idle = max(_IDLE, now - entry.used)
+    return max(_CHEAP, entry.cost) * uses / (footprint(entry.sum.length) * idle)
+
+
+def victims(page: Sequence[Entry], now: float, wanted: int) -> list[Entry]:
+    """Those of least worth, until they take `wanted` bytes or are half of the page.
+
+    The other half is judged again beside the next ones; a page of one gives that one.
+    """
+    chosen: list[Entry] = []
+    for entry in heapq.nsmallest(-(-len(page) // 2), page, key=lambda each: worth(each, now)):
+        if wanted <= 0:
+            break
+        chosen.append(entry)
+        wanted -= footprint(entry.sum.length)
+    return chosen
