@@ -1,5 +1,5 @@
 "use client";
-import { createContext, useContext, useMemo } from "react";
+import { createContext, useContext, useMemo, useState } from "react";
 import type { Context, ReactElement, ReactNode } from "react";
 import { createImcaxy } from "./url/index.js";
 import type { Config, Imcaxy } from "./url/index.js";
@@ -12,8 +12,10 @@ export type ImcaxyProviderProps = Partial<Config> & { children?: ReactNode };
 /** Configures every `<Image>`, `<Picture>` and hook below it. May be nested: the inner one wins, key by key. */
 export function ImcaxyProvider({ children, ...own }: ImcaxyProviderProps): ReactElement {
   const outer = useContext(Bound);
+  // To change it later would download what is on the screen a second time.
+  const [saveData] = useState(own.saveData);
   // A new object with the same content must not make every picture render again.
-  const content = JSON.stringify(own);
+  const content = JSON.stringify({ ...own, saveData });
   const bound = useMemo(
     () => createImcaxy({ ...outer?.config, ...JSON.parse(content) } as Config),
     [outer, content],

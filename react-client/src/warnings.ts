@@ -44,7 +44,7 @@ export function useWarnings(
   useEffect(() => {
     const image = element.current;
     if (!image || !loaded) return;
-    if (!unstyled && !getComputedStyle(image).getPropertyValue("--imcaxy"))
+    if (image.clientWidth && !unstyled && !getComputedStyle(image).getPropertyValue("--imcaxy"))
       warn("styles", 'the style sheet is missing: import "@imcaxy/react/styles.css".');
     distorted(image, src);
     wasteful(image, src);
