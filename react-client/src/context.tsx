@@ -1,10 +1,10 @@
 "use client";
 import { createContext, useContext, useMemo, useState } from "react";
 import type { Context, ReactElement, ReactNode } from "react";
-import { createImcaxy } from "./url/index.js";
-import type { Config, Imcaxy } from "./url/index.js";
+import { createCore, type Core } from "./core.js";
+import type { Config } from "./url/index.js";
 
-const Bound: Context<Imcaxy | null> = createContext<Imcaxy | null>(null);
+const Bound: Context<Core | null> = createContext<Core | null>(null);
 
 /** The configuration of a subtree: what is left out comes from the provider above. */
 export type ImcaxyProviderProps = Partial<Config> & { children?: ReactNode };
@@ -17,14 +17,14 @@ export function ImcaxyProvider({ children, ...own }: ImcaxyProviderProps): React
   // A new object with the same content must not make every picture render again.
   const content = JSON.stringify({ ...own, saveData });
   const bound = useMemo(
-    () => createImcaxy({ ...outer?.config, ...JSON.parse(content) } as Config),
+    () => createCore({ ...outer?.config, ...JSON.parse(content) } as Config),
     [outer, content],
   );
   return <Bound.Provider value={bound}>{children}</Bound.Provider>;
 }
 
-/** The configured core: `url`, `srcSet`, `image`, `picture`, `preload`. Throws where no provider is above. */
-export function useImcaxy(): Imcaxy {
+/** The configured core: `url`, `urlAt`, `image`, `picture`. Throws where no provider is above. */
+export function useImcaxy(): Core {
   const bound = useContext(Bound);
   if (!bound) throw new Error('Put <ImcaxyProvider baseUrl="…"> above this component.');
   return bound;

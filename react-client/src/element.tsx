@@ -1,7 +1,7 @@
 // No hook and no context here: the stateless and the interactive components render the same elements.
 import { version as react } from "react";
 import type { ComponentPropsWithoutRef, ReactElement } from "react";
-import type { ImageAttributes, ImageOptions, PictureAttributes, PictureOptions } from "./url/index.js";
+import type { ImageAttributes, ImageOptions, PictureAttributes, PictureOptions } from "./attributes/index.js";
 
 type ImgProps = ComponentPropsWithoutRef<"img">;
 
@@ -24,29 +24,9 @@ export type PlainImageProps = ImageOptions & Own & Html & Pick<PictureOptions, "
 /** Props of a stateless `<Picture>`: those of `<Image>`, and art direction. */
 export type PlainPictureProps = PlainImageProps & Pick<PictureOptions, "sources">;
 
-/** What goes to the `<img>` as it is, and the name of the layout for the style sheet. */
-export function htmlOf({
-  src: _src,
-  alt: _alt,
-  layout = "constrained",
-  width: _width,
-  height: _height,
-  aspectRatio: _aspectRatio,
-  sourceWidth: _sourceWidth,
-  fit: _fit,
-  params: _params,
-  quality: _quality,
-  format: _format,
-  formats: _formats,
-  version: _version,
-  sizes: _sizes,
-  priority: _priority,
-  loading: _loading,
-  sources: _sources,
-  unstyled,
-  ...html
-}: PlainPictureProps): ImgProps {
-  return unstyled ? html : Object.assign(html, { "data-imcaxy": layout });
+/** The options with the name of the layout for the style sheet, which becomes an attribute with the rest. */
+export function marked({ unstyled, ...props }: PlainPictureProps): PictureOptions {
+  return unstyled ? props : Object.assign(props, { "data-imcaxy": props.layout ?? "constrained" });
 }
 
 /** The attributes as this version of React spells them: 18 knows `fetchpriority` only by its name in HTML. */
@@ -56,14 +36,14 @@ export function spelled({ fetchPriority, ...img }: ImageAttributes): ImgProps {
     : { [react < "19" ? "fetchpriority" : "fetchPriority"]: fetchPriority, ...img };
 }
 
-/** The `<img>`, in a `<picture>` where there are several sources. */
-export function draw({ sources, img }: PictureAttributes, html: ImgProps): ReactElement {
+/** The `<img>` with what else it gets, in a `<picture>` where there are several sources. */
+export function draw({ sources, img }: PictureAttributes, more: ImgProps = {}): ReactElement {
   // `src` comes last: some browsers request it when it is set before they know the other candidates.
   const { sizes, srcSet, src, ...others } = spelled(img);
-  const image = <img {...others} {...html} sizes={sizes} srcSet={srcSet} src={src} />;
+  const image = <img {...others} {...more} sizes={sizes} srcSet={srcSet} src={src} />;
   if (!sources.length) return image;
   return (
-    <picture data-imcaxy={"data-imcaxy" in html ? "" : undefined}>
+    <picture data-imcaxy={"data-imcaxy" in others ? "" : undefined}>
       {sources.map((source, place) => (
         <source key={place} {...source} />
       ))}

@@ -1,6 +1,6 @@
 import type { ReactElement, ReactNode } from "react";
 import type { PlainPictureProps } from "./element.js";
-import type { Imcaxy } from "./url/index.js";
+import type { Attributes } from "./attributes/index.js";
 
 /**
  * `tiny`: the picture itself in the smallest width, blurred; a request more. `color`: any CSS colour.
@@ -24,7 +24,7 @@ export interface Substitutes {
  */
 export function frame(
   image: ReactElement,
-  core: Imcaxy,
+  core: Attributes,
   props: PlainPictureProps,
   { placeholder = "none", fallback }: Substitutes,
   ok: boolean | undefined,
@@ -45,7 +45,7 @@ export function frame(
 }
 
 function under(
-  core: Imcaxy,
+  core: Attributes,
   props: PlainPictureProps,
   placeholder: Exclude<Placeholder, "none">,
 ): ReactElement {

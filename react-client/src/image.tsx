@@ -8,12 +8,12 @@ import type {
   SyntheticEvent,
 } from "react";
 import { useImcaxy } from "./context.js";
-import { draw, htmlOf } from "./element.js";
+import { draw, marked } from "./element.js";
 import type { PlainImageProps, PlainPictureProps } from "./element.js";
 import { frame } from "./frame.js";
 import type { Substitutes } from "./frame.js";
 import { statusOf } from "./status.js";
-import type { PictureAttributes } from "./url/index.js";
+import type { PictureAttributes } from "./attributes/index.js";
 import { useWarnings } from "./warnings.js";
 
 declare const process: { env: { NODE_ENV?: string } };
@@ -37,7 +37,7 @@ function render(
   forwarded: ForwardedRef<HTMLImageElement>,
 ): ReactElement {
   const core = useImcaxy();
-  const drawn = core.picture(plain);
+  const drawn = core.picture(marked(plain));
   const address = [drawn.img.src, ...drawn.sources.map(({ srcSet }) => srcSet)].join(" ");
   const [outcome, setOutcome] = useState<Outcome>();
   const settled = outcome?.address === address ? outcome : undefined;
@@ -71,17 +71,15 @@ function render(
     if (status !== "loading") element.current?.dispatchEvent(new Event(status === "loaded" ? "load" : status));
   }, [address]);
 
-  const html = htmlOf(plain);
   const image = draw(failed && typeof fallback === "string" ? replaced(drawn, fallback) : drawn, {
-    ...html,
-    onLoad: once(html.onLoad, (image) => {
+    onLoad: once(plain.onLoad, (image) => {
       const settle = (): void =>
         // A fallback that has loaded leaves the picture failed.
         setOutcome((known) => (known?.address === address ? known : { address, ok: true }));
       // Not before its pixels can be painted: what is below would flash.
       (image.decode?.() ?? Promise.resolve()).then(settle, settle);
     }),
-    onError: once(html.onError, () => setOutcome({ address, ok: false })),
+    onError: once(plain.onError, () => setOutcome({ address, ok: false })),
     ...{ ref: attach },
   });
   if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, settled?.ok === true);

@@ -1,31 +1,31 @@
 // Rendered where there is no browser: no hook, no context, no "use client"; nothing of it reaches the page's script.
 import type { ReactElement } from "react";
-import { draw, htmlOf } from "./element.js";
+import { draw, marked } from "./element.js";
 import type { PlainImageProps, PlainPictureProps } from "./element.js";
-import { createImcaxy } from "./url/index.js";
-import type { Config, Imcaxy } from "./url/index.js";
+import { createAttributes, type Attributes } from "./attributes/index.js";
+import type { Config } from "./url/index.js";
 
 export type { PlainImageProps, PlainPictureProps };
 
 /** Stateless components of one image server, and the functions below them. */
-export interface ServerImages extends Imcaxy {
+export interface ServerImages extends Attributes {
   Image(props: PlainImageProps): ReactElement;
   Picture(props: PlainPictureProps): ReactElement;
 }
 
 /** `<Image>` and `<Picture>` for Server Components: `export const { Image } = createImage({ baseUrl })`. */
 export function createImage(config: Config): ServerImages {
-  return bind(createImcaxy(config));
+  return bind(createAttributes(config));
 }
 
-function bind(core: Imcaxy): ServerImages {
-  const Picture = (props: PlainPictureProps): ReactElement => draw(core.picture(props), htmlOf(props));
+function bind(core: Attributes): ServerImages {
+  const Picture = (props: PlainPictureProps): ReactElement => draw(core.picture(marked(props)));
   return { ...core, Image: Picture, Picture };
 }
 
 /** The picture in the smallest width as a data URL, for the `placeholder` of a client-side `<Image>`. */
 export async function getPlaceholder(
-  core: Imcaxy,
+  core: Attributes,
   src: string,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<{ dataUrl: string }> {

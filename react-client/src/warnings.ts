@@ -2,8 +2,8 @@
 import { useEffect } from "react";
 import type { RefObject } from "react";
 import type { PlainPictureProps } from "./element.js";
-import type { Imcaxy } from "./url/index.js";
-import { WIDTHS } from "./url/index.js";
+import type { Attributes } from "./attributes/index.js";
+import { WIDTHS } from "./url/ladder.js";
 
 const MOST_PRIORITIES = 2;
 const LARGEST_WASTE = 2; // times the width in device pixels
@@ -24,7 +24,7 @@ function warn(src: string, sentence: string): void {
 export function useWarnings(
   element: RefObject<HTMLImageElement | null>,
   props: PlainPictureProps,
-  core: Imcaxy,
+  core: Attributes,
   loaded: boolean,
 ): void {
   const { src, priority, unstyled } = props;

@@ -15,7 +15,12 @@ export type Format =
 export type Colour = readonly [red: number, green: number, blue: number];
 export type Side = "north" | "south" | "east" | "west";
 
-/** Parameters that every operation which makes a picture reads. */
+/**
+ * Parameters that every operation which makes a picture reads.
+ *
+ * `aspectratio` is not among them: the server turns it into the other side, in whole numbers that lose
+ * up to a hundredth of it, so say the other side.
+ */
 export interface Common {
   width?: number | undefined;
   height?: number | undefined;
@@ -39,8 +44,6 @@ export interface Common {
   background?: Colour | undefined;
   gravity?: Side | "smart" | undefined;
   colorspace?: "bw" | undefined;
-  /** With one of width and height: the other, which the server counts as side / a * b in whole numbers. */
-  aspectratio?: `${number}:${number}` | undefined;
   /** Standard deviation of a Gaussian blur, 0 to 1000. */
   sigma?: number | undefined;
   minampl?: number | undefined;
@@ -62,7 +65,7 @@ interface AreaPlace {
 type ZoomArea =
   | ({ top: number; left?: number | undefined } & Partial<AreaSize> & ({ areawidth: number } | { areaheight: number }))
   | ({ left: number; top?: number | undefined } & Partial<AreaSize> & ({ areawidth: number } | { areaheight: number }))
-  | { top?: undefined; left?: undefined; areawidth?: undefined; areaheight?: undefined };
+  | { top?: undefined; left?: undefined; areawidth?: undefined; areaheight?: undefined; nocrop?: undefined };
 
 /** The parameters of the operations that a step of a pipeline may be, by the endpoint's name. */
 export interface Steps {
@@ -71,7 +74,7 @@ export interface Steps {
   resize: Omit<Common, "embed"> & OneSide & { nocrop?: false | undefined };
   /** The whole picture inside both sides. */
   fit: Omit<Common, "embed"> & BothSides;
-  enlarge: Common & BothSides & { nocrop?: boolean | undefined };
+  enlarge: Common & BothSides & { nocrop?: true | undefined };
   extract: Common & AreaSize & AreaPlace;
   /** Both sides filled; what is over is cut off at the sides away from `gravity`. */
   crop: Common & OneSide;

@@ -94,7 +94,7 @@ describe("a picture that was settled before hydration", () => {
 });
 
 describe("stateless components", () => {
-  const { Image: Plain, Picture: PlainPicture, url } = createImage({ baseUrl: BASE });
+  const { Image: Plain, Picture: PlainPicture, urlAt } = createImage({ baseUrl: BASE });
 
   it("render what the interactive ones render", () => {
     expect(renderToString(<Plain {...CAT} priority />)).toBe(renderToString(provided(<Image {...CAT} priority />)));
@@ -104,6 +104,6 @@ describe("stateless components", () => {
   });
 
   it("come with the functions below them", () => {
-    expect(url("cat.jpg", "resize", { width: 100 })).toBe(`${BASE}/resize?file=cat.jpg&width=100`);
+    expect(urlAt({ src: "cat.jpg", layout: "fill" }, 100)).toBe(`${BASE}/resize?file=cat.jpg&type=auto&width=128`);
   });
 });

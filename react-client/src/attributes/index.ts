@@ -1,0 +1,3 @@
+export { createAttributes, type Attributes } from "./bound.js";
+export type * from "./types.js";
+export type { Config } from "../url/types.js";
