@@ -11,32 +11,32 @@ Body = bytes  # by another name: `bytes` is a property of the tier
 _FRACTION = 4  # one entry takes at most this part of the tier, or it would empty it for itself
 _NEW = 10  # the small queue is this part of the tier
 _OFTEN = 3  # hits are counted up to this
+_AT_ONCE = 256  # variants under one key that are dropped in one step: about a millisecond
+_STEP = 32  # variants that later calls drop in one step
 _AGAIN = 1  # hits in the small queue that earn a place in the main one
 # Bytes. Measured: tests/unit/store/test_memory_weight.py compares them with the system's figures.
 _RECORD = 2048  # the objects around one entry, its slots in three dicts and its keys' index sets
 _KEY = 128  # one key's place in an index set, and in the worst case a set of its own
-_BLOCK = 128  # a held block's object and its slot in a dict
 _GHOST = 192  # a remembered name: two numbers and a dict's slot
 
 
 class Held:
     """A kept variant whose bytes are in memory; the digest was compared when they were read.
 
-    `blocks` are bytes held ready beside the body (MemoryTier.hold_block); `uses` counts hits since
-    somebody last set it to 0.
+    `uses` counts hits since somebody last set it to 0.
     """
 
-    __slots__ = ("blocks", "body", "entry", "hits", "uses", "weight")
+    __slots__ = ("body", "entry", "hits", "seen", "uses", "weight")
 
     def __init__(self, entry: Entry, body: Body) -> None:
         self.entry = entry
         self.body = body
-        self.blocks: dict[str, bytes] | None = None
         self.hits = 0  # of late, at most _OFTEN
+        self.seen = -1  # the tier's count of purges when this was last judged
         self.uses = 0
         keys = sum(sys.getsizeof(key) + _KEY for key in entry.keys)
         texts = sys.getsizeof(body) + sys.getsizeof(entry.request)
-        self.weight = texts + keys + _RECORD  # bytes of memory, blocks included
+        self.weight = texts + keys + _RECORD  # bytes of memory
 
 
 class MemoryTier:
@@ -58,7 +58,12 @@ class MemoryTier:
         self._main: OrderedDict[str, Held] = OrderedDict()
         self._ghost: OrderedDict[int, int] = OrderedDict()  # hash of a signature: its weight
         self._by_key: dict[str, set[str]] = {}  # purge key: signatures
-        self._newest = 0  # no entry has a higher as_of
+        # Purges of keys with many variants, which are removed a few at a time: until then `_purged`
+        # hides them. `_purges` counts, so that a hit looks again after each, once.
+        self._at_once = _AT_ONCE
+        self._going: list[tuple[str, set[str]]] = []
+        self._purged: dict[str, int] = {}  # purge key: what is older must not be given
+        self._purges = 0
         self._bytes = 0
         self._small_bytes = 0
         self._ghost_weight = 0  # bytes that the remembered ones took when they were held
@@ -79,10 +84,11 @@ class MemoryTier:
     def get(self, signature: str) -> Held | None:
         """The variant; the hit counts."""
         held = self._held.get(signature)
-        if held is not None:
-            held.uses += 1
-            if held.hits < _OFTEN:
-                held.hits += 1
+        if held is None or (held.seen != self._purges and not self._survives(held)):
+            return None
+        held.uses += 1
+        if held.hits < _OFTEN:
+            held.hits += 1
         return held
 
     def put(self, entry: Entry, body: Body) -> bool:
@@ -100,7 +106,8 @@ class MemoryTier:
             return True
         known = self._forget_ghost(entry.signature) or entry.signature in self._main
         self.drop(entry.signature)
-        self._newest = max(self._newest, entry.as_of.number)
+        if self._going:
+            self._go_on()
         self._held[entry.signature] = held
         self._bytes += held.weight
         if known:
@@ -112,28 +119,6 @@ class MemoryTier:
             self._by_key.setdefault(key, set()).add(entry.signature)
         self._make_room()
         return entry.signature in self._held
-
-    def hold_block(self, held: Held, name: str, block: Body) -> None:
-        """Hold `block` ready beside the variant, in place of what had this name.
-
-        Nothing happens when the variant is no longer held, or the block would make it too large.
-        """
-        if self._held.get(held.entry.signature) is not held:
-            return
-        blocks = held.blocks if held.blocks is not None else {}
-        before = blocks.get(name)
-        more = sys.getsizeof(block) + _BLOCK
-        if before is not None:
-            more -= sys.getsizeof(before) + _BLOCK
-        if (held.weight + more) * _FRACTION > self._limit:
-            return
-        blocks[name] = block
-        held.blocks = blocks
-        held.weight += more
-        self._bytes += more
-        if held.entry.signature in self._small:
-            self._small_bytes += more
-        self._make_room()
 
     def drop(self, signature: str) -> None:
         """Forget the variant; one that is not held is no error."""
@@ -152,29 +137,60 @@ class MemoryTier:
                 if not signatures:
                     del self._by_key[key]
 
-    def drop_keys(self, keys: Iterable[str], below: int) -> int:
-        """Forget variants that have one of these purge keys and `as_of` below; how many.
+    def drop_keys(self, keys: Iterable[str], below: int) -> None:
+        """Forget variants that have one of these purge keys and `as_of` below, in one short step.
 
-        Takes time in proportion to the variants under the keys.
+        Of a key with many variants they are no longer given from now on, and removed a few at a
+        time by later calls.
         """
-        dropped = 0
         for key in keys:
             signatures = self._by_key.get(key, ())
-            if len(signatures) == len(self._held) and self._newest < below:
-                dropped += len(signatures)
-                self.clear()
-                break
+            many = len(signatures) > self._at_once
+            if many or key in self._purged:
+                self._purged[key] = max(below, self._purged.get(key, 0))
+                self._purges += 1
+            if many:
+                self._going.append((key, self._by_key.pop(key)))
+                continue
             for signature in tuple(signatures):
                 if self._held[signature].entry.as_of.number < below:
                     self.drop(signature)
-                    dropped += 1
-        return dropped
 
     def clear(self) -> None:
         """Forget everything (a log that is not the one that was read)."""
-        for each in (self._held, self._small, self._main, self._ghost, self._by_key):
+        for each in (self._held, self._small, self._main, self._ghost, self._by_key, self._purged):
             each.clear()
-        self._bytes = self._small_bytes = self._ghost_weight = self._newest = 0
+        self._going.clear()
+        self._bytes = self._small_bytes = self._ghost_weight = 0
+
+    def _survives(self, held: Held) -> bool:
+        """Whether no purge that is still going on has hit the variant; else it is dropped."""
+        as_of = held.entry.as_of.number
+        survives = all(self._purged.get(key, 0) <= as_of for key in held.entry.keys)
+        if survives:
+            held.seen = self._purges
+        else:
+            self.drop(held.entry.signature)
+        self._go_on()
+        return survives
+
+    def _go_on(self) -> None:
+        """Remove some of what was purged; what is new enough goes back under its key."""
+        for _ in range(_STEP):
+            if not self._going:
+                self._purged.clear()
+                return
+            key, signatures = self._going[-1]
+            if not signatures:
+                self._going.pop()
+                continue
+            held = self._held.get(signatures.pop())
+            if held is None or key not in held.entry.keys:
+                continue
+            if held.entry.as_of.number < self._purged[key]:
+                self.drop(held.entry.signature)
+            else:
+                self._by_key.setdefault(key, set()).add(held.entry.signature)
 
     def _make_room(self) -> None:
         while self._bytes > self._limit:
