@@ -9,7 +9,7 @@ PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11;
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
-CODE := imcaxy tests services requirements .ci $(if $(wildcard benchmarks/*.py),benchmarks)
+CODE := imcaxy tests services requirements invalidator .ci $(if $(wildcard benchmarks/*.py),benchmarks)
 
 # pyvips is published as source. Where a distribution's libvips headers are installed it would compile
 # itself against that library and leave the one of pyvips-binary unused: with these two pkg-config finds

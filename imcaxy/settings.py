@@ -12,7 +12,15 @@ from pydantic import ByteSize, Field, ValidationError, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imcaxy.errors import SettingsError
-from imcaxy.settings_text import MIB, PREFIX, parse_nameserver, problem, variable, written
+from imcaxy.settings_text import (
+    CI_TOOL,
+    MIB,
+    PREFIX,
+    parse_nameserver,
+    problem,
+    variable,
+    written,
+)
 
 FORMATS = ("avif", "webp", "png")  # jpeg is not one: it would flatten pictures with alpha
 LISTS = ("allowed_domains", "allowed_origins", "allowed_networks", "nameservers", "auto_formats")
@@ -309,7 +317,8 @@ def _strangers() -> list[str]:
     known = [name.upper() for name in Settings.model_fields]
     mistakes = []
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper().removeprefix(PREFIX) not in known:
+        ours = name.upper().startswith(PREFIX) and not name.upper().startswith(CI_TOOL)
+        if ours and name.upper().removeprefix(PREFIX) not in known:
             meant = difflib.get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
             hint = f"; did you mean {PREFIX}{meant[0]}?" if meant else ""
             mistakes.append(f"{name}: there is no such setting{hint}")

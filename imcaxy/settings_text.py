@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ByteSize
 
 PREFIX = "IMCAXY_"
+CI_TOOL = f"{PREFIX}INVALIDATOR_"  # of invalidator/, which may share an environment
 MIB = 1024 * 1024
 _SIZE = "must be a size such as 64MiB, 10GiB or 500MB, or a number of bytes"
 _MISTAKES = {  # by pydantic's name

@@ -19,7 +19,7 @@ LOCKS = {
     "requirements/build.txt": ["requirements/build.in"],
     "requirements/dev.txt": [
         *("--constraint", "requirements/build.txt"),  # one cffi for building and running
-        *("pyproject.toml", "requirements/dev.in"),
+        *("pyproject.toml", "invalidator/pyproject.toml", "requirements/dev.in"),
     ],
 }
 

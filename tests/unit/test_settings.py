@@ -62,6 +62,11 @@ def test_load_unknown_variable_is_a_mistake(monkeypatch: pytest.MonkeyPatch, nam
     assert mistakes() == [f"{name}: there is no such setting"]
 
 
+def test_load_variables_of_the_ci_tool_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_INVALIDATOR_TOKEN", "x")
+    assert load() == Settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
