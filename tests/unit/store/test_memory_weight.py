@@ -55,7 +55,7 @@ def main(limit: int, count: int, length: int) -> None:
     for number in range(count):
         tier.put(read_from_catalog(number, length), token_bytes(length))
     assert limit * 0.9 < tier.bytes <= limit
-    print(len(tier), resident() - before)
+    sys.stdout.write(f"{len(tier)} {resident() - before}")
 
 
 @pytest.mark.slow
