@@ -24,7 +24,8 @@ from imcaxy.jobs.jobs import Jobs
 from imcaxy.jobs.slots import Slots
 from imcaxy.journal import Journal, JournalHandler
 from imcaxy.processors.base import Processor
-from imcaxy.processors.imaginary import ImaginaryProcessor
+from imcaxy.processors.imaginary.engine import Bounds
+from imcaxy.processors.imaginary.processor import ImaginaryProcessor
 from imcaxy.processors.vips.processor import VipsProcessor
 from imcaxy.proxy.fallback import Fallback
 from imcaxy.proxy.proxy import ImageProxy, Rules
@@ -111,8 +112,9 @@ class Server:
             timeout,
         )
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
-        self._processor = _processor(settings, self._share)
-        self._readers = _readers(settings)
+        http = _http_reader(settings)
+        self._readers: dict[str, SourceReader] = {"url": http, "file": _file_reader(settings)}
+        self._processor = _processor(settings, self._share, self._clock, http)
         self._listener = Listener(self._application(), self._clock)
 
     def _application(self) -> Application:
@@ -322,16 +324,17 @@ async def _tried(name: str, *steps: Callable[[], Awaitable[object]]) -> Finding:
     return name, True, str(found)
 
 
-def _processor(settings: Settings, share: Share) -> Processor:
+def _processor(settings: Settings, share: Share, clock: Clock, http: HttpReader) -> Processor:
     if settings.imaginary_service_url:
-        return ImaginaryProcessor(
-            settings.imaginary_service_url,
+        bounds = Bounds(
             timeout=settings.process_timeout,
             first_byte=settings.process_timeout,
             stall=settings.process_timeout / 2,  # Imaginary sends nothing before all is made
             max_bytes=settings.max_variant_bytes,
             connections=share.running,
         )
+        vet = http.vet if settings.imaginary_fetch == "imaginary" else None
+        return ImaginaryProcessor(settings.imaginary_service_url, bounds, clock, vet)
     return VipsProcessor(
         processes=share.running,
         timeout=settings.process_timeout,
@@ -342,22 +345,21 @@ def _processor(settings: Settings, share: Share) -> Processor:
     )
 
 
-def _readers(settings: Settings) -> dict[str, SourceReader]:
-    return {
-        "url": HttpReader(
-            max_bytes=settings.max_source_bytes,
-            timeout=settings.fetch_timeout,
-            allowed_domains=settings.allowed_domains,
-            networks=[ipaddress.ip_network(each) for each in settings.allowed_networks],
-            dev=settings.dev,
-            nameservers=[parse_nameserver(each) for each in settings.nameservers],
-        ),
-        "file": DirectoryReader(
-            settings.source_dir,
-            max_bytes=settings.max_source_bytes,
-            timeout=settings.fetch_timeout,
-        ),
-    }
+def _http_reader(settings: Settings) -> HttpReader:
+    return HttpReader(
+        max_bytes=settings.max_source_bytes,
+        timeout=settings.fetch_timeout,
+        allowed_domains=settings.allowed_domains,
+        networks=[ipaddress.ip_network(each) for each in settings.allowed_networks],
+        dev=settings.dev,
+        nameservers=[parse_nameserver(each) for each in settings.nameservers],
+    )
+
+
+def _file_reader(settings: Settings) -> DirectoryReader:
+    return DirectoryReader(
+        settings.source_dir, max_bytes=settings.max_source_bytes, timeout=settings.fetch_timeout
+    )
 
 
 def _allow_many_files() -> None:

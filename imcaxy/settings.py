@@ -79,9 +79,12 @@ class Settings(BaseSettings):
         description="DNS servers (address or address:port) for sources; unset uses the system's.",
     )
 
-    imaginary_service_url: str = Field(
-        "",
-        description="Address of an Imaginary server that makes the pictures; unset uses libvips.",
+    imaginary_service_url: Names = Field(
+        (),
+        description="Addresses of Imaginary servers that make the pictures; unset uses libvips.",
+    )
+    imaginary_fetch: Literal["imcaxy", "imaginary"] = Field(
+        "imcaxy", description="Who fetches sources for Imaginary: this server, or Imaginary itself."
     )
 
     memory_limit: Bytes = Field(
@@ -234,15 +237,23 @@ class Settings(BaseSettings):
             raise ValueError("there is no such directory")
         return value
 
+    @field_validator("imaginary_service_url", mode="before")
+    @classmethod
+    def _services(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip().rstrip("/") for part in value.split(",")]
+        return tuple(part if "://" in part else f"http://{part}" for part in parts if part)
+
     @field_validator("imaginary_service_url")
     @classmethod
-    def _service(cls, value: str) -> str:
-        text = value.strip().rstrip("/")
-        if text and "://" not in text:
-            text = f"http://{text}"
-        if text and not re.fullmatch(r"https?://[^/@?#\s]+(/[^?#\s]*)?", text):
-            raise ValueError("not an http or https address, without user name and query")
-        return text
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if not re.fullmatch(r"https?://[^/@?#\s]+(/[^?#\s]*)?", item):
+                raise ValueError("not an http or https address, without user name and query")
+        if len(set(value)) != len(value):
+            raise ValueError("one server is named twice")
+        return value
 
     @field_validator("max_variant_bytes", "max_source_bytes")
     @classmethod

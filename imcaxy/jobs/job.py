@@ -121,15 +121,16 @@ class Job:
             originals = [
                 await held.enter_async_context(parts.downloads.hold(source, self._as_of))
                 for source in self._request.sources
+                if not parts.processor.fetches(self._request, source)
             ]
             async with (
                 parts.slots.take(lambda: self._stream.abandoned),
                 parts.processor.make(self._request, originals) as picture,
             ):
-                head = self._head(originals, picture)
+                head = self._head(claim, originals, picture)
                 self._stream.begin(head, keeping=claim is not None)
                 if claim is not None:
-                    as_of = min(original.as_of for original in originals)
+                    as_of = self._read_as_of(originals)
                     keep = self._keep(claim, head, as_of, parts.clock.now() - begun)
                     keeping = parts.tasks.start(keep, f"keep {self._signature[:8]}")
                 await self._pour(picture)
@@ -189,11 +190,24 @@ class Job:
         await self._parts.clock.sleep(MOVE_AFTER)
         self._stream.move(kept)
 
-    def _head(self, originals: Sequence[Original], picture: Picture) -> Head:
+    def _read_as_of(self, originals: Sequence[Original]) -> LogPosition:
+        """As new as the oldest original, or as this job where the processor reads some itself."""
+        if self._all_read(originals):
+            return min(original.as_of for original in originals)
+        return self._as_of
+
+    def _all_read(self, originals: Sequence[Original]) -> bool:
+        return len(originals) == len(self._request.sources)
+
+    def _head(self, claim: Claim | None, originals: Sequence[Original], picture: Picture) -> Head:
+        if self._all_read(originals):
+            etag = entity_tag(self._signature, originals, picture.version)
+        else:  # nobody here has seen what it is made from: a name that is used once (design 6.8)
+            etag = f'"{self._parts.store.new_blob_name() if claim is None else claim.blob}"'
         return Head(
             media_type=picture.media_type,
             length=picture.length,
-            etag=entity_tag(self._signature, originals, self._parts.processor.version),
+            etag=etag,
             made_at=self._parts.clock.wall(),
         )
 

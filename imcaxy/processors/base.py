@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.grammar.source import Source
 from imcaxy.sources.base import Original
 
 
@@ -16,6 +17,7 @@ class Picture:
     media_type: str
     length: int | None  # bytes, when the engine announced it
     chunks: AsyncIterator[bytes]  # ends normally only when the body is whole; else ProcessingError
+    version: str  # of the engine that makes it and its libraries: part of the ETag
 
 
 class Processor(Protocol):
@@ -37,7 +39,7 @@ class Processor(Protocol):
 
     @property
     def version(self) -> str:
-        """Part of every ETag: the engine's and its libraries' versions."""
+        """The engine's and its libraries' versions, for operators."""
         ...
 
     @property
@@ -54,13 +56,21 @@ class Processor(Protocol):
         """Make ready to work; must not wait for slow things that the first request can wait for."""
         ...
 
+    def fetches(self, request: ImageRequest, source: Source) -> bool:
+        """Whether it reads this source of the request itself; it gets no original for it then.
+
+        It checks then that the source may be fetched, and no ETag can be told from the source.
+        """
+        ...
+
     def make(
         self, request: ImageRequest, originals: Sequence[Original]
     ) -> AbstractAsyncContextManager[Picture]:
         """The picture, whose bytes may still be on their way.
 
-        `originals` stand in the order of `request.sources`. Entering raises ProcessingError when no
-        byte has been made. Leaving the block early, or being cancelled, stops the work.
+        `originals` stand in the order of `request.sources`, without those that it fetches itself.
+        Entering raises ProcessingError when no byte has been made; where it fetches, SourceError
+        too. Leaving the block early, or being cancelled, stops the work.
         """
         ...
 

@@ -87,6 +87,17 @@ class HttpReader(SourceReader):
         except FAILURES as error:
             raise translated(error, source.host) from error
 
+    async def vet(self, source: Source) -> None:
+        """Return when this URL may be fetched by whoever asks: domain and every address of it.
+
+        For processors that fetch by themselves, which then look the name up again and follow
+        redirects on their own: their network must hold them back too. Raises SourceError.
+        """
+        self._check(source)
+        self._open()
+        if _literal(source.host) is None and self._resolver is not None:
+            await self._resolver.resolve(source.host)
+
     async def close(self) -> None:
         """Close every connection."""
         for session in (self._pooled, self._fresh):
@@ -119,11 +130,8 @@ class HttpReader(SourceReader):
                 value=host,
                 accepted="a domain in IMCAXY_ALLOWED_DOMAINS",
             )
-        try:
-            address = ip_address(host.strip("[]"))
-        except ValueError:
-            return  # a name: its addresses are checked when they are known
-        if not self._allowed(address):
+        address = _literal(host)  # of a name, they are checked when they are known
+        if address is not None and not self._allowed(address):
             raise refused(host)
 
     def _allowed(self, address: Address) -> bool:
@@ -166,6 +174,14 @@ class HttpReader(SourceReader):
         if not self._allowed(ip_address(str(destination[0]))):
             raise ForbiddenAddressError
         return socket.socket(family, kind, protocol)
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a URL's host is, None for a name."""
+    try:
+        return ip_address(host.strip("[]"))
+    except ValueError:
+        return None
 
 
 async def _get(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from imcaxy.errors import ImcaxyError
 from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.grammar.source import Source
 from imcaxy.processors.base import Picture
 from imcaxy.sources.base import Original
 
@@ -63,9 +64,13 @@ class FakeProcessor:
 
     def __init__(self, body: bytes | None = None) -> None:
         """With a `body`, every picture is that one, at once."""
+        self.fetched: frozenset[Source] = frozenset()  # sources that it reads itself
         self.deliveries: list[Delivery] = []
         self._body = body
         self._asked = asyncio.Event()
+
+    def fetches(self, request: ImageRequest, source: Source) -> bool:
+        return source in self.fetched
 
     async def start(self) -> None:
         """Nothing to make ready."""
@@ -82,7 +87,7 @@ class FakeProcessor:
             delivery.deliver(self._body)
         try:
             await delivery.begun()
-            yield Picture("image/webp", delivery.length, delivery.chunks())
+            yield Picture("image/webp", delivery.length, delivery.chunks(), self.version)
         finally:
             delivery.left = True
 

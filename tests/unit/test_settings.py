@@ -144,7 +144,26 @@ def test_lists_are_split_trimmed_and_lower_case(monkeypatch: pytest.MonkeyPatch)
 
 def test_imaginary_service_url_without_scheme_is_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMCAXY_IMAGINARY_SERVICE_URL", "imaginary:9000/")
-    assert load().imaginary_service_url == "http://imaginary:9000"
+    assert load().imaginary_service_url == ("http://imaginary:9000",)
+
+
+def test_imaginary_service_url_names_several_and_keeps_their_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IMCAXY_IMAGINARY_SERVICE_URL", "one:9000, https://two/Prefix/,")
+    assert load().imaginary_service_url == ("http://one:9000", "https://two/Prefix")
+
+
+@pytest.mark.parametrize(
+    "text", ["one,ftp://two", "http://user:secret@one", "one?x=1", "one,http://one/"]
+)
+def test_imaginary_service_url_mistakes_are_named(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("IMCAXY_IMAGINARY_SERVICE_URL", text)
+    with pytest.raises(SettingsError, match="IMCAXY_IMAGINARY_SERVICE_URL") as raised:
+        load()
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from imcaxy.errors import OperationUnsupported, ProcessingError, ProcessorFailed
 from imcaxy.grammar.image_request import ImageRequest, Value
 from imcaxy.grammar.pipeline import request_steps
+from imcaxy.grammar.source import Source
 from imcaxy.processors.base import Picture
 from imcaxy.processors.vips.children import Answer, Hello, Program
 from imcaxy.processors.vips.formats import INFO_TYPE, MEDIA_TYPES
@@ -76,6 +77,10 @@ class VipsProcessor:
         known = self._pool.known
         return f"{known.libvips if known else _wheel()}-{_OPERATIONS_VERSION}"
 
+    def fetches(self, _request: ImageRequest, _source: Source) -> bool:
+        """Never: every source is read here."""
+        return False
+
     async def start(self) -> None:
         """Begin to start the first child; returns at once."""
         self._pool.prepare()
@@ -94,7 +99,7 @@ class VipsProcessor:
             [original.body for original in originals],
             [original.format for original in originals],
         )
-        yield Picture(answer.media_type, answer.length, _chunks(answer.pieces))
+        yield Picture(answer.media_type, answer.length, _chunks(answer.pieces), self.version)
 
     async def check(self) -> str:
         """One line: libvips' version and the formats that it really wrote; and what slows it."""

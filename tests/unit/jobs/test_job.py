@@ -8,6 +8,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.purge_keys import purge_keys
 from imcaxy.grammar.source import Source
+from imcaxy.grammar.variant import LOG_START
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.job import MOVE_AFTER
 from tests.fakes.blobs import FakeBlobs
@@ -33,6 +34,34 @@ async def test_finished_picture_is_kept_with_its_etag(world: Instance) -> None:
     assert await collect(kept.read()) == b"picture"
     assert kept.head.etag == etag
     assert kept.entry.keys == purge_keys([Source("url", "http://host/a.png")])
+
+
+async def test_etag_of_a_picture_from_read_sources_is_the_same_again() -> None:
+    tags = set()
+    for version in ("1", "1", "2"):
+        world = Instance()
+        world.processor.version = version
+        stream, delivery = await world.making()
+        delivery.deliver(b"picture")
+        await stream.started()
+        tags.add(stream.head.etag)
+        await world.idle()
+    assert len(tags) == 2
+
+
+async def test_etag_of_a_picture_whose_source_the_processor_fetches_is_its_blobs_name() -> None:
+    world = Instance()
+    world.processor.fetched = frozenset({Source("url", "http://host/a.png")})
+    stream, delivery = await world.making()
+    assert delivery.originals == []
+    assert world.downloads.bytes_held == 0
+    delivery.deliver(b"picture")
+    await stream.started()
+    await world.idle()
+    kept = await world.store.look_up("signature-a")
+    assert kept is not None
+    assert stream.head.etag == f'"{kept.entry.blob}"'
+    assert kept.entry.as_of == LOG_START
 
 
 async def test_readers_go_on_when_the_first_has_left(world: Instance) -> None:

@@ -22,6 +22,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.source import Source, parse_source_url
 from imcaxy.sources.fetching import HttpReader, next_hop
+from tests.fakes.nameserver import nameserver
 from tests.fakes.origin import origin, redirect, reply, sending
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -363,6 +364,32 @@ async def test_read_cancelled_closes_its_connection() -> None:
     assert task.cancelled()
     await reader.close()
     server.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "pictures.test"])
+async def test_vet_allowed_source_passes_without_a_connection_to_it(host: str) -> None:
+    zone = {"pictures.test": [["127.0.0.1"]]}
+    async with origin(sending(reply("200 OK", BODY))) as server, nameserver(zone) as names:
+        reader = HttpReader(max_bytes=9, timeout=5, networks=LOOPBACK, nameservers=[names.address])
+        await reader.vet(parse_source_url(f"http://{host}:{server.port}/a.png"))
+        await reader.close()
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "pictures.test"])
+async def test_vet_private_address_or_name_of_one_is_refused(host: str) -> None:
+    async with nameserver({"pictures.test": [["10.0.0.9"]]}) as names:
+        reader = HttpReader(max_bytes=9, timeout=5, nameservers=[names.address])
+        with pytest.raises(SourceRefused):
+            await reader.vet(parse_source_url(f"http://{host}/a.png"))
+        await reader.close()
+
+
+async def test_vet_domain_not_allowed_is_refused() -> None:
+    reader = HttpReader(max_bytes=9, timeout=5, allowed_domains=("a.b",))
+    with pytest.raises(SourceRefused, match="domain"):
+        await reader.vet(parse_source_url("http://pictures.test/a.png"))
+    await reader.close()
 
 
 async def test_close_before_any_read_is_harmless() -> None:

@@ -18,7 +18,7 @@ from imcaxy.errors import (
     SourceUnsupported,
     Undecodable,
 )
-from imcaxy.processors.imaginary_answers import (
+from imcaxy.processors.imaginary.answers import (
     LONGEST_DELAY,
     LONGEST_MESSAGE,
     Announcement,

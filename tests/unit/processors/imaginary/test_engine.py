@@ -11,9 +11,9 @@ from imcaxy.errors import (
     ProcessorUnavailable,
     Undecodable,
 )
-from imcaxy.processors.imaginary import ImaginaryProcessor
+from imcaxy.processors.imaginary.processor import ImaginaryProcessor
 from tests.e2e.harness import Answer, Hold, ScriptedImaginary, eventually, failure, png_of
-from tests.unit.processors.posting import (
+from tests.unit.processors.imaginary.posting import (
     PICTURE,
     REQUEST,
     failure_of,

@@ -18,6 +18,7 @@ from imcaxy.errors import (
     Undecodable,
     VariantTooLarge,
 )
+from imcaxy.processors.imaginary.fetch_failures import fetch_failure
 
 LONGEST_MESSAGE = 200  # characters of an engine's message that are passed on
 LONGEST_DELAY = 3600.0  # seconds; a larger Retry-After is taken for a mistake
@@ -66,17 +67,21 @@ def media_type(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-def refusal(answer: Announcement, body: bytes) -> ImcaxyError | None:
+def refusal(answer: Announcement, body: bytes, *, fetched: bool = False) -> ImcaxyError | None:
     """The error that an answer stands for, None when it announces a picture.
 
-    `body` is the start of an answer whose status is not 200; it is not read otherwise.
+    `body` is the start of an answer whose status is not 200; it is not read otherwise. `fetched`
+    says that the engine was left to fetch the source.
     """
     if answer.error is not None:
         # A placeholder hides the true status, which its header repeats.
-        return failure(_status_of(answer.error) or 502, message_of(answer.error.encode()), None)
-    if answer.status != 200:
-        return failure(answer.status, message_of(body), seconds(answer.retry_after))
-    return None
+        status, told, delay = _status_of(answer.error) or 502, answer.error.encode(), None
+    elif answer.status != 200:
+        status, told, delay = answer.status, body, seconds(answer.retry_after)
+    else:
+        return None
+    message = message_of(told)
+    return (fetch_failure(status, message) if fetched else None) or failure(status, message, delay)
 
 
 def flaw(answer: Announcement, operation: str, max_bytes: int) -> ImcaxyError | None:
@@ -116,7 +121,7 @@ def too_large(length: int, max_bytes: int) -> VariantTooLarge:
 
 
 def failure(status: int, message: str, retry_after: float | None) -> ImcaxyError:
-    """The error for a status other than 200; the original was sent along, so 400 is about it."""
+    """The error for a status other than 200; 400 is about the original or the request."""
     if status == 400:
         return _bad_request(message)
     if (kind := _BY_STATUS.get(status)) is not None:

@@ -15,9 +15,10 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.variant import CHUNK
-from imcaxy.processors.imaginary import FORMATS, OPERATIONS, ImaginaryProcessor
+from imcaxy.processors.imaginary.asks import FORMATS
+from imcaxy.processors.imaginary.processor import OPERATIONS, ImaginaryProcessor
 from tests.e2e.harness import Answer, Hold, ScriptedImaginary, eventually, failure, png, png_of
-from tests.unit.processors.posting import (
+from tests.unit.processors.imaginary.posting import (
     LARGEST,
     PICTURE,
     PLACE,

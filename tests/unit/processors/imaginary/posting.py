@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from imcaxy.clock import Clock
 from imcaxy.errors import (
     ImcaxyError,
 )
@@ -11,7 +12,8 @@ from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.processors.base import Processor
-from imcaxy.processors.imaginary import ImaginaryProcessor
+from imcaxy.processors.imaginary.engine import Bounds
+from imcaxy.processors.imaginary.processor import ImaginaryProcessor, Vet
 from imcaxy.sources.base import Original
 from tests.e2e.harness import png_of
 
@@ -27,16 +29,15 @@ def original(body: bytes = PICTURE) -> Original:
 
 
 def processor_at(
-    url: str, *, timeout: float = 3.0, first_byte: float = 1.0, stall: float = 0.3
+    *urls: str,
+    timeout: float = 3.0,
+    first_byte: float = 1.0,
+    stall: float = 0.3,
+    vet: Vet | None = None,
+    clock: Clock | None = None,
 ) -> ImaginaryProcessor:
-    return ImaginaryProcessor(
-        url,
-        timeout=timeout,
-        first_byte=first_byte,
-        stall=stall,
-        max_bytes=LARGEST,
-        connections=4,
-    )
+    bounds = Bounds(timeout, first_byte, stall, max_bytes=LARGEST, connections=4)
+    return ImaginaryProcessor(urls, bounds, clock or Clock(), vet)
 
 
 async def picture_of(processor: Processor, request: ImageRequest = REQUEST) -> bytes:
