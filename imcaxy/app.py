@@ -49,6 +49,7 @@ from imcaxy.store.sweep import Limits, Sweep
 from imcaxy.tasks import Tasks
 
 FILES = 65_536  # open files that a server process asks for
+HEADS = 16  # the part of the memory limit that heads take is one of so many
 OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
 SWEEP_EVERY = 60.0  # seconds between two sweeps
 LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its entry is gone
@@ -63,7 +64,8 @@ Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and wh
 class Share:
     """One worker's part of the machine's limits."""
 
-    memory: int  # bytes
+    memory: int  # bytes of kept pictures
+    heads: int  # bytes of heads that the fast lane holds ready for them
     streams: int  # bytes
     downloads: int  # bytes
     running: int  # jobs
@@ -75,9 +77,12 @@ class Share:
     def of(cls, settings: Settings) -> "Share":
         """An equal part for each worker, and enough for one picture at least."""
         count = settings.workers
+        memory = settings.memory_limit // count
+        heads = memory // HEADS if settings.fast_lane else 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return cls(
-            memory=settings.memory_limit // count,
+            memory=memory - heads,
+            heads=heads,
             streams=max(settings.stream_limit // count, settings.max_variant_bytes),
             downloads=max(settings.download_limit // count, settings.max_source_bytes),
             running=max(1, settings.running // count),
@@ -167,6 +172,7 @@ class Server:
             request_timeout=settings.request_timeout,
             remember_failures=settings.remember_failures,
             max_connections=share.clients,
+            fast_lane_limit=share.heads,
         )
         log = AccessLog(self._journal.emit, self._clock)
         extra = gallery.routes(settings.source_dir)

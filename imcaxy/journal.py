@@ -8,7 +8,8 @@ from collections import deque
 import orjson
 
 LINES = 10_000  # lines that wait for a slow reader; more are dropped and counted
-_BATCH = 256  # lines in one write
+_BATCH = 2048  # lines in one write
+_GATHER = 0.02  # seconds after a write in which lines gather for the next one
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -25,7 +26,7 @@ class Journal:
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._dropped = 0
-        self._closing = False
+        self._closing = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="journal", daemon=True)
         self._thread.start()
@@ -36,18 +37,18 @@ class Journal:
             self._dropped += 1
             return
         self._lines.append(line)
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what waits, for at most `timeout` seconds."""
-        self._closing = True
+        self._closing.set()
         self._wake.set()
         self._thread.join(timeout)
 
     def _write_all(self) -> None:
-        while not self._closing or self._lines:
+        while not self._closing.is_set() or self._lines:
             self._wake.wait()
-            self._wake.clear()
             while self._lines:
                 lines = [self._lines.popleft() for _ in range(min(_BATCH, len(self._lines)))]
                 dropped, self._dropped = self._dropped, 0
@@ -58,6 +59,10 @@ class Journal:
                     return  # nobody reads any more: the server goes on without a log
                 except OSError:
                     self._dropped += dropped + len(lines)
+                self._closing.wait(_GATHER)
+            self._wake.clear()
+            if self._lines or self._closing.is_set():  # came before `emit` could see it cleared
+                self._wake.set()
 
 
 def _write(descriptor: int, data: bytes) -> None:

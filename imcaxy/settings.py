@@ -90,6 +90,10 @@ class Settings(BaseSettings):
     memory_limit: Bytes = Field(
         ByteSize(256 * MIB), description="Bytes of kept pictures held in memory, per machine."
     )
+    fast_lane: bool = Field(
+        True,
+        description="Answer ordinary requests for pictures in memory at once, before parsing them.",
+    )
     disk_limit: Bytes = Field(
         ByteSize(10240 * MIB),
         description="Bytes of kept pictures on disk; past it the least used go.",

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from imcaxy.grammar.variant import Variant
 
@@ -64,6 +64,9 @@ def _item(text: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+FROM_MEMORY = CacheStatus(hit=True, detail="memory")
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A picture to be sent, and what its receiver may do with it."""
@@ -76,11 +79,27 @@ class Served:
     short_lived: bool = False  # any other `v=`: 60 s
 
 
+class Recalled(NamedTuple):
+    """A picture that is in memory, and what its receiver may do with it."""
+
+    name: str  # of this very copy: another one has another
+    body: bytes
+    immutable: bool
+    short_lived: bool
+
+
 class Proxy(Protocol):
     """Finds a picture or has it made; knows nothing of HTTP."""
 
     def plan(self, asked: Asked) -> Plan:
         """What will be served. Pure and fast; raises RequestError or SourceError."""
+        ...
+
+    def recall(self, plan: Plan) -> Recalled | None:
+        """The picture if it is in memory and `serve` would give it from there, at once.
+
+        It may be sent in the same step only: after the next turn of the event loop it may be gone.
+        """
         ...
 
     async def serve(self, plan: Plan) -> Served:

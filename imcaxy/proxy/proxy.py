@@ -24,9 +24,11 @@ from imcaxy.hub.hub import Hub
 from imcaxy.hub.stream import Stream
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.processors.base import Processor
-from imcaxy.proxy.base import Asked, CacheStatus, Plan, Served
+from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
 from imcaxy.proxy.fallback import Fallback
 from imcaxy.store.store import Store
+
+_FOREIGN = "a plan of another proxy"
 
 _log = logging.getLogger("imcaxy.proxy")
 
@@ -90,11 +92,19 @@ class ImageProxy:
             wants_image=asked.wants_image,
         )
 
+    def recall(self, plan: Plan) -> Recalled | None:
+        """The variant if it is in memory, to be sent in this very step."""
+        if not isinstance(plan, ImagePlan):
+            raise TypeError(_FOREIGN)
+        kept = self._store.recall(plan.signature)
+        if kept is None or kept.body is None:
+            return None
+        return Recalled(kept.entry.blob, kept.body, False, plan.version is not None)
+
     async def serve(self, plan: Plan) -> Served:
         """The variant, as soon as its head is known; raises ImcaxyError."""
         if not isinstance(plan, ImagePlan):
-            message = "a plan of another proxy"
-            raise TypeError(message)
+            raise TypeError(_FOREIGN)
         if (kept := self._store.recall(plan.signature)) is not None:
             return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
         try:

@@ -10,11 +10,13 @@ import orjson
 from aiohttp import web
 
 from imcaxy.clock import Clock
-from imcaxy.errors import ImcaxyError, MethodNotAllowed, RouteUnknown
-from imcaxy.proxy.base import Asked, Proxy
+from imcaxy.errors import ImcaxyError, InternalError, MethodNotAllowed, RouteUnknown
+from imcaxy.proxy.base import FROM_MEMORY, Asked, Proxy, Served
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.answers import Answer, Finished, Sender, cut
-from imcaxy.server.exchange import Exchange
+from imcaxy.server.conditionals import Conditions
+from imcaxy.server.exchange import Exchange, RequestIds
+from imcaxy.server.fast_lane import FastLane
 from imcaxy.server.headers import HARDENING, vary
 from imcaxy.server.origins import Fields, Origins
 from imcaxy.server.pictures import picture
@@ -53,7 +55,7 @@ def json_answer(status: int, value: object, *fields: tuple[str, str]) -> Answer:
 class Application:
     """Answers each request exactly once, logs it once, and lets no exception reach aiohttp."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a server, named at the one call
         self,
         proxy: Proxy,
         policy: HttpPolicy,
@@ -61,17 +63,31 @@ class Application:
         clock: Clock,
         log: AccessLog,
         extra_routes: tuple[Route, ...] = (),
+        *,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
-        """`health` says how the server does now."""
+        """`health` says how the server does now; `new_id` gives ids to requests without one."""
         self._proxy = proxy
         self.policy = policy
         self._health = health
         self._clock = clock
-        self._log = log
+        self.log = log
+        self._new_id = new_id or RequestIds()
         self._origins = Origins(policy.allowed_origins)
         own = (Route("/healthz", {"GET": self._healthz}), Route("/readyz", {"GET": self._readyz}))
         self._routes = {route.path: route.handlers for route in (*own, *extra_routes)}
         self.sender = Sender(clock, policy.client_timeout, policy.request_timeout)
+        self.lane: FastLane | None = None
+        if policy.fast_lane_limit:
+            self.lane = FastLane(
+                proxy,
+                clock,
+                self._new_id,
+                by_origin=bool(self._origins.vary),
+                answering=self._answering,
+                policy=policy,
+                limit=policy.fast_lane_limit,
+            )
 
     def drain(self) -> None:
         """From now on be not ready, and end each connection with its next answer."""
@@ -79,7 +95,7 @@ class Application:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer the request; aiohttp has nothing left to write."""
-        exchange = Exchange.begin(request, self._clock.now())
+        exchange = Exchange.begin(request, self._clock.now(), self._new_id)
         try:
             await self._answer(exchange)
         except asyncio.CancelledError:
@@ -87,17 +103,17 @@ class Application:
                 exchange.ended = "cut"
             raise
         finally:
-            self._log.record(exchange)
+            self.log.record(exchange)
         return Finished(exchange.status or 500, stays_open=exchange.stays_open)
 
     async def refuse(self, request: web.BaseRequest, problem: Problem) -> None:
         """Answer what could not be read as a request, and announce the end of its connection."""
-        exchange = Exchange.begin(request, self._clock.now())
+        exchange = Exchange.begin(request, self._clock.now(), self._new_id)
         exchange.is_last = True
         try:
             await self._send_problem(exchange, problem)
         finally:
-            self._log.record(exchange)
+            self.log.record(exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
@@ -206,9 +222,23 @@ class Application:
             boundary=lambda: secrets.token_hex(16),
         )
         if isinstance(answer, Answer):
-            answer.fields.extend(vary(served.vary, self._origins.vary))
-            answer.fields.extend(self._origins.fields(origin))
+            answer.fields.extend(self._outer_fields(served, origin))
+            if self.lane is not None and exchange.method == "GET" and served.status == FROM_MEMORY:
+                self.lane.learn(exchange.request.raw_path, asked, plan, origin, served)
         return answer
+
+    def _answering(
+        self, served: Served, conditions: Conditions, now: float, origin: str | None
+    ) -> Answer:
+        """The answer for the fast lane: never an error, because nothing is asked that can fail."""
+        answer = picture(served, conditions, None, self.policy, now, boundary=str)
+        if not isinstance(answer, Answer):
+            raise InternalError("a picture in memory that cannot be sent")
+        answer.fields.extend(self._outer_fields(served, origin))
+        return answer
+
+    def _outer_fields(self, served: Served, origin: str | None) -> Fields:
+        return [*vary(served.vary, self._origins.vary), *self._origins.fields(origin)]
 
     async def _healthz(self, exchange: Exchange) -> Answer:
         return json_answer(200, _told("ok", self._health()))

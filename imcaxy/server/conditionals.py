@@ -43,7 +43,7 @@ def judge(conditions: Conditions, validators: Validators, now: float) -> Outcome
         if since is not None and validators.last_modified > since:
             return "failed"
     if conditions.if_none_match is not None:
-        matches = _listed(conditions.if_none_match, validators.etag, strong=False)
+        matches = names_tag(conditions.if_none_match, validators.etag)
         return "not-modified" if matches else "proceed"
     if conditions.if_modified_since is not None:
         since = parse_date(conditions.if_modified_since, now)
@@ -67,6 +67,11 @@ def range_applies(if_range: str | None, validators: Validators, now: float) -> b
         parse_date(text, now) == validators.last_modified
         and now - validators.last_modified >= STRONG_AFTER
     )
+
+
+def names_tag(if_none_match: str, etag: str) -> bool:
+    """Whether an `If-None-Match` names our tag, by the weak comparison (§13.1.2)."""
+    return _listed(if_none_match, etag, strong=False)
 
 
 def _listed(text: str, etag: str, *, strong: bool) -> bool:

@@ -1,7 +1,8 @@
 """One request and what became of its answer: all that the log will say of it."""
 
+import os
 import re
-import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +14,29 @@ from imcaxy.server.conditionals import Conditions
 Ending = Literal["whole", "cut", "client-left"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
+_ID_BYTES = 12
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+
+
+class RequestIds:
+    """Gives ids that do not come again: 12 random bytes each, as hex."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._at = 0
+
+    def __call__(self) -> str:
+        """A new one."""
+        if self._at >= len(self._text):  # the kernel is asked once for many
+            self._text, self._at = os.urandom(_ID_BYTES * 256).hex(), 0
+        start = self._at
+        self._at = start + 2 * _ID_BYTES
+        return self._text[start : self._at]
+
+
+def chosen_id(given: str | None) -> str | None:
+    """The request's own id, if it is one that can be logged and sent back."""
+    return given if given is not None and _ID.fullmatch(given) else None
 
 
 @dataclass(slots=True)
@@ -38,14 +61,13 @@ class Exchange:
     committed: bool = False  # whether the first byte of the answer may have left
 
     @classmethod
-    def begin(cls, request: web.BaseRequest, now: float) -> "Exchange":
+    def begin(cls, request: web.BaseRequest, now: float, new_id: Callable[[], str]) -> "Exchange":
         """The exchange of a request that has just been read."""
         path, query = split_target(request.raw_path)
         # aiohttp's stand-in for a request that it could not read has a plain dict
         given_fields: object = request.headers
         fields = given_fields if isinstance(given_fields, MultiMapping) else CIMultiDict()
-        given = fields.get("X-Request-Id", "")
-        request_id = given if _ID.fullmatch(given) else secrets.token_hex(12)
+        request_id = chosen_id(fields.get("X-Request-Id")) or new_id()
         return cls(request, request_id, request.method, fields, path, query, now)
 
     @property

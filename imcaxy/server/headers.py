@@ -35,6 +35,12 @@ def lifetime(served: Served, policy: HttpPolicy) -> int:
     return SHORT_AGE if served.short_lived else policy.max_age
 
 
+def shortest_lifetime(served: Served, policy: HttpPolicy) -> int:
+    """Seconds that any cache, private or shared, may use the picture without asking."""
+    shared = IMMUTABLE_AGE if policy.shared_max_age is None else policy.shared_max_age
+    return min(lifetime(served, policy), shared)
+
+
 def cache_control(served: Served, policy: HttpPolicy) -> str:
     """The value of `Cache-Control` (RFC 9111 §5.2.2, RFC 5861 §3, RFC 8246)."""
     if served.fallback:
@@ -77,11 +83,7 @@ def shared_fields(served: Served, policy: HttpPolicy, now: float) -> Fields:
 
     `Age` only where the picture was not made for this very request (RFC 9111 §5.1).
     """
-    shortest = min(
-        lifetime(served, policy),
-        IMMUTABLE_AGE if policy.shared_max_age is None else policy.shared_max_age,
-    )
-    date, age = stamp(served.variant.head.made_at, now, shortest)
+    date, age = stamp(served.variant.head.made_at, now, shortest_lifetime(served, policy))
     fields = [
         ("Date", format_date(date)),
         ("ETag", served.variant.head.etag),

@@ -15,6 +15,7 @@ class HttpPolicy:
     remember_failures: float = 1.0  # factor on the seconds that clients keep a failure
     request_timeout: float = 60.0  # seconds that the next piece of a picture may take to come
     max_connections: int = 10_000  # open at once; one more is told to come again
+    fast_lane_limit: int = 16 * 1024 * 1024  # bytes of laid out answers; 0 turns the lane off
 
 
 @dataclass(frozen=True, slots=True)

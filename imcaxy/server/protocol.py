@@ -1,7 +1,8 @@
 """aiohttp's HTTP/1.1 protocol with our manners: small buffers, deadlines, errors as problems.
 
 The one file that looks inside `aiohttp.web_protocol.RequestHandler` (`_waiter`, `_messages`,
-`_keepalive_handle`, `_process_keepalive`); a test fails when an upgrade renames one of them.
+`_keepalive_handle`, `_keepalive_timeout`, `_next_keepalive_close_time`, `_process_keepalive`); a
+test fails when an upgrade renames one of them.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import struct
 import termios
 from typing import Any, cast
 
+import orjson
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import InvalidHeader, LineTooLong
@@ -20,6 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from imcaxy.server.answers import Finished
 from imcaxy.server.application import Application
+from imcaxy.server.exchange import Ending
 from imcaxy.server.problems import (
     FIELDS_TOO_LARGE,
     INTERNAL,
@@ -27,6 +30,8 @@ from imcaxy.server.problems import (
     TARGET_TOO_LONG,
     Problem,
 )
+from imcaxy.server.ready import Reply
+from imcaxy.server.unsent import Unsent
 
 LINE_LIMIT = 64 * 1024  # bytes of a request line
 FIELD_LIMIT = 32 * 1024  # bytes of one header field
@@ -73,7 +78,17 @@ class Protocol(RequestHandler):
     one that the server has no room for.
     """
 
-    __slots__ = ("_application", "_head_timeout", "_head_timer", "_server", "served")
+    __slots__ = (
+        "_application",
+        "_at_boundary",
+        "_head_timeout",
+        "_head_timer",
+        "_lane",
+        "_peer",
+        "_server",
+        "_unsent",
+        "served",
+    )
 
     def __init__(
         self, manager: "Server", application: Application, head_timeout: float, **limits: Any
@@ -91,13 +106,19 @@ class Protocol(RequestHandler):
         self._server = manager
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
+        self._lane = application.lane
+        self._at_boundary = True  # the parser holds no part of a request
+        self._peer = b"null"  # JSON
+        self._unsent: Unsent | None = None  # what the kernel has not taken of a ready answer
         self.served = 0  # requests whose head has arrived
 
     @property
     def idle(self) -> bool:
         """Whether no request is being answered or half read."""
         waits = self._waiter is not None and not self._waiter.done()
-        return waits and not self._messages and self._head_timer is None
+        if not waits or self._messages or self._unsent is not None:
+            return False
+        return self._head_timer is None
 
     @property
     def unread(self) -> bool:
@@ -120,16 +141,41 @@ class Protocol(RequestHandler):
             self.force_close()
             return
         connected.set_write_buffer_limits(high=0)
+        peer = self.peername
+        self._peer = orjson.dumps(peer[0] if isinstance(peer, (list, tuple)) else peer)
         self._server.open[self] = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End; whoever waits for the connection to be gone is told."""
         self._stop_head_timer()
         self._server.open.pop(self, None)
+        if self._unsent is not None:
+            self._unsent.end("client-left")
         super().connection_lost(exc)
 
+    def resume_writing(self) -> None:
+        """Go on; a ready answer has now been taken whole."""
+        super().resume_writing()
+        if self._unsent is not None:
+            self._unsent.end("whole")
+
     def data_received(self, data: bytes) -> None:
-        """Parse, and keep time over a head that has begun and is not complete."""
+        """Answer at once what is ready (design 6.9); else parse, and keep time over a half head."""
+        waiter = self._waiter
+        if (
+            self._at_boundary
+            and self._lane is not None
+            and waiter is not None
+            and not waiter.done()
+            and not self._messages
+            and not self.writing_paused
+            and not self._application.sender.draining
+            and (reply := self._lane.find(data)) is not None
+        ):
+            self._send_ready(reply)
+            return
+        # The four bytes end a head; where they end a body, its request is not answered before.
+        self._at_boundary = data.endswith(b"\r\n\r\n")
         queued = len(self._messages)
         super().data_received(data)
         if len(self._messages) > queued:
@@ -137,6 +183,26 @@ class Protocol(RequestHandler):
             self._stop_head_timer()
         elif data.strip(b"\r\n") and self.idle:  # empty lines between requests: RFC 9112 §2.2
             self._head_timer = self._loop.call_later(self._head_timeout, self._head_expired)
+
+    def _send_ready(self, reply: Reply) -> None:
+        """Write it; no other answer is under way, and the kernel has taken all before it."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        transport.writelines((reply.head, reply.body) if reply.body else (reply.head,))
+        self.served += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if not self.writing_paused:
+            self._application.log.record_ready(reply, self._peer, "whole", len(reply.body))
+            return
+
+        def ended(ending: Ending, left: int) -> None:
+            self._unsent = None
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            sent = max(0, len(reply.body) - left)
+            self._application.log.record_ready(reply, self._peer, ending, sent)
+
+        self._unsent = Unsent(transport, self._application.policy.client_timeout, ended)
 
     def handle_error(
         self,
@@ -165,6 +231,8 @@ class Protocol(RequestHandler):
             self._head_timer = None
 
     def _process_keepalive(self) -> None:
+        if self._unsent is not None:  # an answer is leaving: its own deadline ends the connection
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._head_timer is None:
             super()._process_keepalive()
         else:  # a request is arriving: its own deadline ends the connection

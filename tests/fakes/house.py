@@ -26,8 +26,8 @@ class House:
     health: Health = field(default_factory=Health)
     wires: list[Wire] = field(default_factory=list)
 
-    async def wire(self) -> Wire:
-        opened = await Wire.open(self.port)
+    async def wire(self, receive_buffer: int | None = None) -> Wire:
+        opened = await Wire.open(self.port, receive_buffer)
         self.wires.append(opened)
         return opened
 

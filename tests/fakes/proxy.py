@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from imcaxy.grammar.variant import CHUNK, Head
-from imcaxy.proxy.base import Asked, CacheStatus, Plan, Served
+from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
 
 MADE_AT = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 ETAG = '"0123456789abcdef"'
@@ -29,6 +29,10 @@ class ScriptedVariant:
     @property
     def available(self) -> int:
         return len(self._data)
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self._data)
 
     def give(self, data: bytes) -> "ScriptedVariant":
         self._data += data
@@ -124,6 +128,20 @@ class ScriptedProxy:
         if isinstance(planned, Exception):
             raise planned
         return planned
+
+    def recall(self, plan: Plan) -> Recalled | None:
+        """A picture that is whole is in memory, unless the gate is shut."""
+        names = [name for name, planned in self.plans.items() if planned is plan]
+        found = self.pictures.get(names[0]) if names else None
+        if not isinstance(found, Served) or not found.variant.whole or self.gate is not None:
+            return None
+        assert isinstance(found.variant, ScriptedVariant)
+        return Recalled(
+            name=str(id(found.variant)),
+            body=found.variant.data,
+            immutable=found.immutable,
+            short_lived=found.short_lived,
+        )
 
     async def serve(self, plan: Plan) -> Served:
         self.serving += 1

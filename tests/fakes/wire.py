@@ -1,6 +1,7 @@
 """A client on a bare socket that tells a whole answer from a broken one; h11 is its parser."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,8 +30,15 @@ class Wire:
         self.was_reset = False  # the server broke the connection instead of closing it
 
     @classmethod
-    async def open(cls, port: int) -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def open(cls, port: int, receive_buffer: int | None = None) -> "Wire":
+        """A connection; `receive_buffer` bounds what it takes before it is asked, in bytes."""
+        if receive_buffer is None:
+            return cls(*await asyncio.open_connection("127.0.0.1", port))
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        return cls(*await asyncio.open_connection(sock=sock, limit=receive_buffer))
 
     async def send(self, raw: bytes | str) -> None:
         self.writer.write(raw.encode() if isinstance(raw, str) else raw)
@@ -113,3 +121,9 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def pass_time(seconds: float) -> None:
+    """Return when the loop's clock has gone on by so much."""
+    end = asyncio.get_running_loop().time() + seconds
+    await until(lambda: asyncio.get_running_loop().time() >= end)

@@ -10,7 +10,7 @@ from imcaxy.server.exchange import Exchange
 async def page(source_dir: Path | None) -> Answer:
     (route,) = routes(source_dir)
     assert route.path == "/"
-    answer = await route.handlers["GET"](Exchange.begin(make_mocked_request("GET", "/"), 0.0))
+    answer = await route.handlers["GET"](Exchange.begin(make_mocked_request("GET", "/"), 0.0, str))
     assert isinstance(answer, Answer)
     return answer
 

@@ -7,19 +7,22 @@ from typing import Any, Never
 import pytest
 from aiohttp.web_protocol import RequestHandler
 
+from imcaxy.server.fast_lane import FastLane
 from imcaxy.server.listening import Patience
 from imcaxy.server.policy import HttpPolicy
 from imcaxy.server.protocol import Protocol
+from tests.fakes.clock import settle
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import MISS, ScriptedVariant, kept
-from tests.fakes.wire import until
+from tests.fakes.wire import Wire, pass_time, until
 
 OK = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def test_names_that_we_use_inside_aiohttp_are_still_there() -> None:
     slots = set(RequestHandler.__slots__)
-    assert slots >= {"_waiter", "_messages", "_keepalive_handle"}
+    assert slots >= {"_waiter", "_messages", "_keepalive_handle", "_keepalive_timeout"}
+    assert "_next_keepalive_close_time" in slots
     assert callable(RequestHandler._process_keepalive)
     assert Protocol.handle_error is not RequestHandler.handle_error
 
@@ -199,3 +202,118 @@ async def test_error_outside_every_handler_is_logged_and_500(
         reply = await wire.get("/healthz")
     assert (reply.status, reply.headers["connection"]) == (500, "close")
     assert "ZeroDivisionError" in caplog.text
+
+
+HELD = "GET /imaginary/resize?width=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def fast_lane(house: House) -> FastLane:
+    lane = house.application.lane
+    assert lane is not None
+    return lane
+
+
+async def taught(house: House, body: bytes, receive_buffer: int | None = None) -> Wire:
+    """A connection at a server that has given this picture from memory already."""
+    house.proxy.put("resize", kept(body))
+    wire = await house.wire(receive_buffer)
+    assert (await wire.get("/imaginary/resize?width=1")).status == 200
+    assert fast_lane(house).answered == 0
+    return wire
+
+
+async def test_picture_in_memory_is_answered_and_logged_without_a_request(house: House) -> None:
+    wire = await taught(house, b"picture")
+    asked = len(house.proxy.asked)
+    for _ in range(2):
+        assert (await wire.get("/imaginary/resize?width=1")).body == b"picture"
+    assert fast_lane(house).answered == 2
+    assert len(house.proxy.asked) == asked
+    normal, *fast = ({**line, "time": 0, "id": 0, "seconds": 0} for line in house.log)
+    assert fast == [normal, normal]
+
+
+async def test_request_behind_a_half_one_is_not_taken_for_one_of_its_own(house: House) -> None:
+    wire = await taught(house, b"picture")
+    fields = "Host: x\r\n\r\n"
+    await wire.send(f"GET /healthz HTTP/1.1\r\n{fields}GET /healthz HTTP/1.1\r\nX: ")
+    assert (await wire.reply()).status == 200
+    await wire.send(HELD)  # the value of X, and the end of the second request
+    assert json.loads((await wire.reply()).body) == {"status": "ok"}
+    assert fast_lane(house).answered == 0
+    await wire.send(HELD)
+    assert (await wire.reply()).body == b"picture"
+    assert fast_lane(house).answered == 1
+
+
+async def test_request_in_two_pieces_is_left_to_the_parser(house: House) -> None:
+    wire = await taught(house, b"picture")
+    for piece in (HELD[:20], HELD[20:]):
+        await wire.send(piece)
+        await settle()
+    assert (await wire.reply()).body == b"picture"
+    assert fast_lane(house).answered == 0
+
+
+async def test_draining_server_ends_the_connection_of_a_ready_answer_too(house: House) -> None:
+    wire = await taught(house, b"picture")
+    house.application.drain()
+    assert (await wire.get("/imaginary/resize?width=1")).headers["connection"] == "close"
+    assert await wire.closed()
+    assert fast_lane(house).answered == 0
+
+
+async def test_shut_gate_leaves_every_request_to_the_normal_road(house: House) -> None:
+    wire = await taught(house, b"picture")
+    house.proxy.gate = asyncio.Event()
+    await wire.send(HELD)
+    await until(lambda: house.proxy.serving == 1)
+    assert fast_lane(house).answered == 0
+    house.proxy.gate.set()
+    assert (await wire.reply()).body == b"picture"
+
+
+async def test_connection_of_ready_answers_is_closed_only_after_keepalive(serving: Open) -> None:
+    async with serving(patience=Patience(keepalive=0.3)) as house:
+        wire = await taught(house, b"picture")
+        for _ in range(4):
+            await pass_time(0.1)
+            assert (await wire.get("/imaginary/resize?width=1")).status == 200
+        assert fast_lane(house).answered == 4
+        assert await wire.closed()
+
+
+async def test_client_that_takes_no_ready_answer_is_cut_and_logged(serving: Open) -> None:
+    async with serving(HttpPolicy(client_timeout=0.1)) as house:
+        wire = await taught(house, bytes(250_000), 4096)
+        (protocol,) = house.open
+        assert protocol.transport is not None
+        sending = protocol.transport.get_extra_info("socket")
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        wire.stop_reading()
+        await wire.send(HELD)
+        await until(lambda: not house.open)
+        assert fast_lane(house).answered == 1
+        assert house.log[-1]["ended"] == "cut"
+        assert house.log[-1]["bytes"] < 250_000
+
+
+async def test_ready_answer_on_its_way_keeps_its_connection_from_being_idle(
+    serving: Open,
+) -> None:
+    async with serving(patience=Patience(keepalive=0.1)) as house:
+        wire = await taught(house, bytes(250_000), 4096)
+        (protocol,) = house.open
+        assert protocol.transport is not None
+        sending = protocol.transport.get_extra_info("socket")
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        await wire.send(HELD)
+        await until(lambda: fast_lane(house).answered == 1)
+        assert not protocol.idle
+        await pass_time(0.3)  # three times the keep-alive
+        await wire.send(HELD)  # behind a full buffer: the normal road
+        replies = [await wire.reply(), await wire.reply()]
+        assert [len(reply.body) for reply in replies] == [250_000, 250_000]
+        assert fast_lane(house).answered == 1
+        assert await wire.closed()
+        assert [line["ended"] for line in house.log] == ["whole"] * 3

@@ -1,0 +1,175 @@
+"""Answers to ordinary requests for pictures in memory, without a request object (design 6.9).
+
+What is answered here is answered byte for byte as on the normal road, or not at all. The normal
+road teaches it: each time that it gives a picture from memory, the answer's head is laid out here
+for the next request with the same line and the same values of the fields that chose it.
+
+Nothing here decides whether a picture may be served: `Proxy.recall` does, in the same step in which
+the bytes are handed to the transport (design 6.4, rule I2, and 6.5).
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from imcaxy.clock import Clock
+from imcaxy.proxy.base import Asked, Plan, Proxy, Recalled, Served
+from imcaxy.server.access_log import redact
+from imcaxy.server.answers import Answer
+from imcaxy.server.conditionals import Conditions, names_tag
+from imcaxy.server.exchange import chosen_id
+from imcaxy.server.headers import shortest_lifetime
+from imcaxy.server.plain_request import Fields, read_fields, request_line
+from imcaxy.server.policy import HttpPolicy
+from imcaxy.server.ready import Head, Ready, Reply
+
+LARGEST = 256 * 1024  # bytes of a body that is written at once
+_BLOCKS = 1024  # blocks of field lines that are remembered; each has at most _BLOCK bytes
+_BLOCK = 2048
+_KINDS = 16  # answers that one target may have, for its values of `Accept`, `Origin`, …
+
+Answering = Callable[[Served, Conditions, float, str | None], Answer]
+
+
+@dataclass(slots=True)
+class _Target:
+    """What is known of one request line."""
+
+    by_accept: bool
+    by_save_data: bool
+    plans: dict[Hashable, tuple[Plan, Ready]] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        return 512 + sum(ready.weight for _, ready in self.plans.values())
+
+
+class FastLane:
+    """At most `limit` bytes of laid out heads; the ones laid out first go first."""
+
+    def __init__(  # noqa: PLR0913 - what an answer is made of, named at the one call
+        self,
+        proxy: Proxy,
+        clock: Clock,
+        new_id: Callable[[], str],
+        *,
+        by_origin: bool,
+        answering: Answering,
+        policy: HttpPolicy,
+        limit: int,
+    ) -> None:
+        """`answering` gives the normal road's answer; `by_origin` says that `Origin` changes it."""
+        self._proxy = proxy
+        self._clock = clock
+        self._new_id = new_id
+        self._by_origin = by_origin
+        self._answering = answering
+        self._policy = policy
+        self._limit = limit
+        self._weight = 0
+        self.answered = 0  # requests
+        self._targets: dict[bytes, _Target] = {}
+        self._blocks: dict[bytes, Fields | None] = {}
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the laid out heads take, about."""
+        return self._weight
+
+    def find(self, data: bytes) -> Reply | None:
+        """The answer to `data` if it is one whole ordinary request for what is in memory."""
+        line, _, block = data.partition(b"\r\n")
+        target = self._targets.get(line)
+        if target is None:
+            return None
+        try:
+            fields = self._blocks[block]
+        except KeyError:
+            fields = self._read(block)
+        if fields is None:
+            return None
+        known = target.plans.get(self._kind(target, fields))
+        if known is None:
+            return None
+        plan, ready = known
+        started = self._clock.now()
+        recalled = self._proxy.recall(plan)
+        if recalled is None or not ready.answers(recalled):
+            return None
+        request_id = (fields.request_id or self._new_id()).encode()
+        self.answered += 1
+        wall = self._clock.wall()
+        tags = fields.if_none_match
+        if tags is not None and (tags == ready.etag or names_tag(tags, ready.etag)):
+            head = b"%b%b%b" % (ready.unchanged_head(wall), request_id, ready.unchanged.end)
+            return Reply(head, b"", ready, 304, request_id, started)
+        head = b"%b%b%b" % (ready.whole_head(wall), request_id, ready.whole.end)
+        return Reply(head, recalled.body, ready, 200, request_id, started)
+
+    def learn(
+        self, target_text: str, asked: Asked, plan: Plan, origin: str | None, served: Served
+    ) -> None:
+        """Lay out the answers to requests like this one, which the normal road has just met."""
+        line = request_line(target_text)
+        recalled = self._proxy.recall(plan)
+        now = self._clock.wall()
+        head = served.variant.head
+        if line is None or recalled is None or len(recalled.body) > LARGEST or head.made_at > now:
+            return
+        fields = Fields(asked.accept, asked.save_data, origin, None, None)
+        target = self._targets.get(line)
+        if target is None:
+            target = _Target("Accept" in plan.vary, "Save-Data" in plan.vary)
+            self._targets[line] = target
+            self._weight += len(line) + target.weight
+        kind = self._kind(target, fields)
+        known = target.plans.get(kind)
+        if known is not None and known[1].answers(recalled):
+            return
+        self._weight -= target.weight
+        if len(target.plans) >= _KINDS:
+            target.plans.clear()
+        target.plans[kind] = plan, self._lay_out(asked, origin, served, recalled, now)
+        self._weight += target.weight
+        while self._weight > self._limit:
+            oldest = next(iter(self._targets))
+            self._weight -= len(oldest) + self._targets.pop(oldest).weight
+
+    def _lay_out(
+        self, asked: Asked, origin: str | None, served: Served, recalled: Recalled, now: float
+    ) -> Ready:
+        served = replace(served, immutable=recalled.immutable, short_lived=recalled.short_lived)
+        etag = served.variant.head.etag
+        whole = self._answering(served, Conditions(), now, origin)
+        unchanged = self._answering(served, Conditions(if_none_match=etag), now, origin)
+        return Ready(
+            name=recalled.name,
+            immutable=recalled.immutable,
+            short_lived=recalled.short_lived,
+            etag=etag,
+            made_at=served.variant.head.made_at,
+            seconds=shortest_lifetime(served, self._policy),
+            whole=Head.lay_out("200 OK", whole.fields, len(recalled.body)),
+            unchanged=Head.lay_out("304 Not Modified", unchanged.fields, None),
+            log_target=orjson.dumps(redact(f"/imaginary/{asked.operation}", asked.query)),
+            log_cache=orjson.dumps(served.status.render()),
+        )
+
+    def _kind(self, target: _Target, fields: Fields) -> Hashable:
+        """The values that choose among the answers of the target."""
+        return (
+            fields.accept if target.by_accept else None,
+            target.by_save_data and fields.save_data,
+            fields.origin if self._by_origin else None,
+        )
+
+    def _read(self, block: bytes) -> Fields | None:
+        fields = read_fields(block)
+        if fields is not None:
+            fields = replace(fields, request_id=chosen_id(fields.request_id))
+        if len(block) <= _BLOCK:
+            if len(self._blocks) >= _BLOCKS:
+                self._blocks.clear()
+            self._blocks[block] = fields
+        return fields

@@ -1,0 +1,107 @@
+"""The head of an answer that is given again and again: laid out once, stamped once a second."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from imcaxy.proxy.base import Recalled
+from imcaxy.server.dates import format_date
+from imcaxy.server.headers import stamp
+from imcaxy.server.origins import Fields
+
+_ID = "X-Request-Id: "
+
+
+@dataclass(slots=True)
+class Head:
+    """The bytes of a head but for `Date`, `Age` and the request's id, which comes between."""
+
+    lead: str  # up to the value of Date
+    middle: str  # from there to the value of Age
+    tail: str  # from there to the value of X-Request-Id
+    end: bytes  # from there to the body
+
+    @classmethod
+    def lay_out(cls, line: str, fields: Fields, length: int | None) -> "Head":
+        """The head of these fields, which begin with `Date` and have an `Age`."""
+        names = [name for name, _ in fields]
+        age = names.index("Age")
+        before = "".join(f"{name}: {value}\r\n" for name, value in fields[1:age])
+        after = "".join(f"{name}: {value}\r\n" for name, value in fields[age + 1 :])
+        ending = "\r\n\r\n" if length is None else f"\r\nContent-Length: {length}\r\n\r\n"
+        return cls(
+            lead=f"HTTP/1.1 {line}\r\n{names[0]}: ",
+            middle=f"\r\n{before}Age: ",
+            tail=f"\r\n{after}{_ID}",
+            end=ending.encode(),
+        )
+
+    def stamped(self, date: int, age: int) -> bytes:
+        """The bytes before the request's id."""
+        return f"{self.lead}{format_date(date)}{self.middle}{age}{self.tail}".encode()
+
+
+@dataclass(slots=True)
+class Ready:
+    """How one copy of a picture is answered, whole and with 304."""
+
+    name: str  # of the copy: the answers of another one are laid out anew
+    immutable: bool
+    short_lived: bool
+    etag: str
+    made_at: float  # seconds since 1970 UTC
+    seconds: int  # of the shortest lifetime that it is given
+    whole: Head
+    unchanged: Head
+    log_target: bytes  # redacted, as JSON
+    log_cache: bytes  # `Cache-Status`, as JSON
+    _second: int = field(default=-1, init=False)
+    _whole_head: bytes = field(default=b"", init=False, repr=False)
+    _unchanged_head: bytes = field(default=b"", init=False, repr=False)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that holding it takes, about."""
+        heads = (self.whole, self.unchanged)
+        parts = sum(len(head.middle) + len(head.tail) for head in heads)
+        return 2 * parts + len(self.log_target) + 2048  # the stamped bytes, and the objects
+
+    def answers(self, recalled: Recalled) -> bool:
+        """Whether it was laid out for this copy and for what its receiver may do with it."""
+        return (
+            recalled.name == self.name
+            and recalled.immutable == self.immutable
+            and recalled.short_lived == self.short_lived
+        )
+
+    def whole_head(self, wall: float) -> bytes:
+        """The head of a 200 up to the request's id, at this time."""
+        if int(wall) != self._second:
+            self._stamp(wall)
+        return self._whole_head
+
+    def unchanged_head(self, wall: float) -> bytes:
+        """The head of a 304 up to the request's id, at this time."""
+        if int(wall) != self._second:
+            self._stamp(wall)
+        if not self._unchanged_head:
+            self._unchanged_head = self.unchanged.stamped(*self._stamped(wall))
+        return self._unchanged_head
+
+    def _stamp(self, wall: float) -> None:
+        self._second = int(wall)
+        self._whole_head = self.whole.stamped(*self._stamped(wall))
+        self._unchanged_head = b""
+
+    def _stamped(self, wall: float) -> tuple[int, int]:
+        return stamp(self.made_at, wall, self.seconds)
+
+
+class Reply(NamedTuple):
+    """An answer to be written in this step."""
+
+    head: bytes
+    body: bytes  # empty with a 304
+    ready: Ready
+    status: int
+    request_id: bytes
+    started: float  # seconds of Clock.now
