@@ -71,7 +71,8 @@ function render(
     if (status !== "loading") element.current?.dispatchEvent(new Event(status === "loaded" ? "load" : status));
   }, [address]);
 
-  const image = draw(failed && typeof fallback === "string" ? replaced(drawn, fallback) : drawn, {
+  const instead = failed && typeof fallback === "string" ? fallback : undefined;
+  const image = draw(instead === undefined ? drawn : replaced(drawn, instead), {
     onLoad: once(plain.onLoad, (image) => {
       const settle = (): void =>
         // A fallback that has loaded leaves the picture failed.
@@ -92,7 +93,7 @@ function replaced({ sources, img }: PictureAttributes, address: string): Picture
   const { srcSet: _srcSet, sizes: _sizes, ...kept } = img;
   return {
     sources: sources.map(({ type: _type, sizes: _sizes, ...source }) => ({ ...source, srcSet })),
-    img: { ...kept, src: address },
+    img: Object.assign(kept, { src: address, "data-imcaxy-failed": "" }),
   };
 }
 

@@ -88,7 +88,7 @@ export const imageAttributes = <Props extends ImageOptions>(
           sizes ??
           (fixed
             ? `${width}px`
-            : (loading == "lazy" && (layout == "fill" || (width && aspectRatio)) ? "auto, " : "") +
+            : (loading == "lazy" && (layout == "fill" || aspectRatio) ? "auto, " : "") +
               (width ? `(min-width: ${width}px) ${width}px, ` : "") +
               `(min-resolution: ${dpr + 0.5}dppx) ${Math.round((100 * dpr) / (dpr + 1))}vw, 100vw`),
         srcSet: (config.widths ?? WIDTHS)
