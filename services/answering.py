@@ -12,9 +12,9 @@ _PING = (  # OP_MSG with {"ping": 1, "$db": "admin"}, in the protocol's little-e
 )
 
 
-def http_ok(port: int, path: str) -> bool:
+def http_ok(port: int, path: str, host: str = HOST) -> bool:
     """Whether GET is answered with 200."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200

@@ -12,14 +12,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test that lacks a program or a server; where they were promised, that is a failure."""
     for mark in item.iter_markers("needs"):
         missing = [str(name) for name in mark.args if shutil.which(str(name)) is None]
-        _lack(missing, "CI", "not installed")  # CI installs them
+        # CI installs them.
+        _lack(missing, "not installed", promised=bool(os.environ.get("CI")))
+    required = os.environ.get("SERVICES_REQUIRED", "").split()
     for mark in item.iter_markers("integration"):
         missing = [str(name) for name in mark.args if not real.runs(str(name))]
-        _lack(missing, "SERVICES_REQUIRED", "do not run (make services)")
+        text = "do not run (make services)"
+        _lack(missing, text, promised=not set(missing).isdisjoint(required))
 
 
-def _lack(missing: list[str], promise: str, text: str) -> None:
-    if missing and os.environ.get(promise):
+def _lack(missing: list[str], text: str, *, promised: bool) -> None:
+    if missing and promised:
         pytest.fail(f"{text}: {', '.join(missing)}", pytrace=False)
     elif missing:
         pytest.skip(f"{text}: {', '.join(missing)}")

@@ -11,6 +11,7 @@ from services.place import Place
 
 _ADDRESS = {
     "imaginary": "SERVICES_IMAGINARY_URL",
+    "imaginary-program": "SERVICES_IMAGINARY_PROGRAM",  # to start one's own, with other flags
     "minio": "SERVICES_MINIO_ENDPOINT",
     "versitygw": "SERVICES_VERSITYGW_ENDPOINT",
     "ferretdb": "SERVICES_FERRETDB_URI",
