@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from imcaxy import gallery
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, StoreError
+from imcaxy.grammar.ladder import Ladder
 from imcaxy.grammar.purge_keys import purge_keys
 from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.hub.hub import Hub
@@ -157,9 +158,11 @@ class Server:
         fallback = None
         if settings.fallback == "source":
             fallback = Fallback(downloads, lambda: self._applied, self._clock)
+        rule = settings.width_rule
         rules = Rules(
             auto_formats=settings.auto_formats,
             save_data_quality_step=settings.save_data_quality_step,
+            ladder=None if rule == "off" else Ladder(settings.widths, strict=rule == "strict"),
             request_timeout=settings.request_timeout,
         )
         proxy = ImageProxy(hub, self._store, jobs, self._processor, fallback, rules)

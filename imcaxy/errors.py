@@ -122,6 +122,12 @@ class MissingParameter(RequestError):
     kind, title = "missing-parameter", "A required parameter is missing."
 
 
+class WidthRefused(RequestError):
+    """The width is not one of those that the server allows."""
+
+    kind, title = "width-refused", "Pictures of this width are not made here."
+
+
 class OperationUnknown(RequestError):
     """No operation has this name."""
 

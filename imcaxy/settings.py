@@ -23,10 +23,19 @@ from imcaxy.settings_text import (
 )
 
 FORMATS = ("avif", "webp", "png")  # jpeg is not one: it would flatten pictures with alpha
-LISTS = ("allowed_domains", "allowed_origins", "allowed_networks", "nameservers", "auto_formats")
+LISTS = (
+    *("allowed_domains", "allowed_origins", "allowed_networks", "nameservers", "auto_formats"),
+    "widths",
+)
+# The widths that the components of react-client ask for (react-client/golden/ladder.json).
+LADDER = (
+    *(64, 96, 128, 160, 192, 256, 320, 384, 480, 640, 750, 828, 960, 1080),
+    *(1280, 1536, 1920, 2560, 3200, 3840),
+)
 NEVER_EMPTY = ("allowed_domains", "allowed_origins")  # an empty list must not come to mean "all"
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Widths = Annotated[tuple[int, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Bytes = Annotated[ByteSize, Field(ge=MIB)]
 
@@ -167,6 +176,13 @@ class Settings(BaseSettings):
         le=60,
         description="Points taken off the quality when `Save-Data: on` is sent; 0 is off.",
     )
+    width_rule: Literal["off", "snap", "strict"] = Field(
+        "off",
+        description="What a `width` off the list meets: `snap` rounds it up, `strict` refuses it.",
+    )
+    widths: Widths = Field(
+        LADDER, description="Allowed widths in pixels, rising; those of `@imcaxy/react`."
+    )
     max_age: int = Field(
         300, ge=0, le=31_536_000, description="Seconds that browsers keep a picture (max-age)."
     )
@@ -232,6 +248,13 @@ class Settings(BaseSettings):
             if item not in FORMATS:
                 message = f"{item!r} is not one of {', '.join(FORMATS)}"
                 raise ValueError(message)
+        return value
+
+    @field_validator("widths")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or value[0] < 1 or value[-1] > 65535 or list(value) != sorted(set(value)):
+            raise ValueError("must be whole numbers from 1 to 65535 in rising order")
         return value
 
     @field_validator("source_dir")

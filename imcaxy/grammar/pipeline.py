@@ -204,13 +204,17 @@ def _settle_type(operation: str, values: dict[str, Value]) -> None:
 def _members(step: Step) -> dict[str, Any]:
     members: dict[str, Any] = {"operation": _SPELLING[step.operation]}
     if step.parameters:
-        members["params"] = {
-            name: ",".join(map(str, value)) if isinstance(value, tuple) else value
-            for name, value in step.parameters
-        }
+        members["params"] = {name: _member(value) for name, value in step.parameters}
     if step.ignore_failure:
         members["ignore_failure"] = True
     return members
+
+
+def _member(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    # As browsers write it: 2, not 2.0.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _malformed(cause: str, value: str, accepted: str) -> MalformedParameter:

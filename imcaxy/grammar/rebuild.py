@@ -4,22 +4,26 @@ from urllib.parse import quote
 
 from imcaxy.grammar.image_request import ImageRequest, Value
 
+UNESCAPED = "!'()*"  # beyond what urllib leaves; RFC 3986 §2.2 gives them no meaning in a query
+
 
 def to_query(request: ImageRequest) -> str:
     """The request's parameters as an Imaginary query, without its source.
 
     Nothing that the client wrote is in it: it is built from the canonical values alone. Go and
-    `parse_image_request` read the same values back (RFC 3986 escapes, UTF-8, space as `%20`).
+    `parse_image_request` read the same values back. Escapes and numbers are those of a browser's
+    encodeURIComponent and String, so that react-client writes the same text.
     """
     return "&".join(
-        f"{quote(name, safe='')}={quote(_text(value), safe='')}"
-        for name, value in request.parameters
+        f"{name}={quote(_text(value), safe=UNESCAPED)}" for name, value in request.parameters
     )
 
 
 def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value)

@@ -15,6 +15,7 @@ from imcaxy.errors import (
     WaitExpired,
 )
 from imcaxy.grammar.image_request import ImageRequest
+from imcaxy.grammar.ladder import Ladder, hold_to_ladder
 from imcaxy.grammar.negotiation import negotiate
 from imcaxy.grammar.parse import Parsed, parse_image_request
 from imcaxy.grammar.pipeline import named_formats, request_steps
@@ -39,6 +40,7 @@ class Rules:
 
     auto_formats: Sequence[str]
     save_data_quality_step: int  # points of quality; 0 ignores Save-Data
+    ladder: Ladder | None  # None allows every width
     request_timeout: float  # seconds that a request waits for its head, look-up included
 
 
@@ -75,8 +77,10 @@ class ImageProxy:
     def plan(self, asked: Asked) -> ImagePlan:
         """What the request means; raises RequestError and SourceError before any work."""
         parsed = self._parse(asked)
+        ladder = self._rules.ladder
+        allowed = hold_to_ladder(parsed.request, ladder) if ladder else parsed.request
         request, vary = negotiate(
-            parsed.request,
+            allowed,
             asked.accept,
             asked.save_data,
             self._auto_formats,

@@ -10,7 +10,9 @@ from imcaxy.errors import (
     OperationUnsupported,
     ProcessorFailed,
     WaitExpired,
+    WidthRefused,
 )
+from imcaxy.grammar.ladder import Ladder
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.proxy.base import Asked, Plan, Served
 from imcaxy.proxy.fallback import Fallback
@@ -22,7 +24,9 @@ URL = "url=http://host/a.png"
 
 
 class World(Instance):
-    def __init__(self, *, fallback: bool = False, timeout: float = 30.0) -> None:
+    def __init__(
+        self, *, fallback: bool = False, timeout: float = 30.0, ladder: Ladder | None = None
+    ) -> None:
         super().__init__()
         self.proxy = ImageProxy(
             self.hub,
@@ -31,7 +35,10 @@ class World(Instance):
             self.processor,
             Fallback(self.downloads, lambda: LOG_START, self.clock) if fallback else None,
             Rules(
-                auto_formats=("avif", "webp"), save_data_quality_step=20, request_timeout=timeout
+                auto_formats=("avif", "webp"),
+                save_data_quality_step=20,
+                ladder=ladder,
+                request_timeout=timeout,
             ),
         )
 
@@ -210,3 +217,15 @@ async def test_plan_of_another_proxy_is_refused() -> None:
     with pytest.raises(TypeError):
         await World().proxy.serve(Plan(vary=()))
     await settle()
+
+
+def test_width_outside_a_strict_ladder_is_refused_before_any_work() -> None:
+    world = World(ladder=Ladder((64, 128), strict=True))
+    with pytest.raises(WidthRefused):
+        world.proxy.plan(asked("resize", f"width=100&{URL}"))
+
+
+def test_widths_that_snap_to_the_same_step_are_one_picture() -> None:
+    plan = World(ladder=Ladder((64, 128), strict=False)).proxy.plan
+    signatures = {plan(asked("resize", f"width={it}&{URL}")).signature for it in (65, 100, 128)}
+    assert len(signatures) == 1
