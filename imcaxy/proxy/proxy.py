@@ -40,8 +40,8 @@ class Rules:
 
     auto_formats: Sequence[str]
     save_data_quality_step: int  # points of quality; 0 ignores Save-Data
-    ladder: Ladder | None  # None allows every width
     request_timeout: float  # seconds that a request waits for its head, look-up included
+    ladder: Ladder | None = None  # None allows every width
 
 
 @dataclass(frozen=True, slots=True)
