@@ -6,10 +6,10 @@ from typing import Literal
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing
 from imcaxy.grammar.variant import CHUNK, Head
-from imcaxy.store.blobs.base import Blobs
+from imcaxy.store.blobs.base import Blobs, BlobTier
 from imcaxy.store.catalog.base import Entry
 
-Tier = Literal["memory", "disk"]
+Tier = Literal["memory"] | BlobTier
 
 
 class Kept:
@@ -60,7 +60,7 @@ class KeptInStore(Kept):
     def __init__(
         self, entry: Entry, blobs: Blobs, timeout: float, damaged: Callable[[Entry], None]
     ) -> None:
-        super().__init__(entry, "disk", None)
+        super().__init__(entry, blobs.tier, None)
         self._blobs = blobs
         self._timeout = timeout
         self._damaged = damaged

@@ -222,7 +222,8 @@ class Store:
 
     async def _open(self, entry: Entry) -> Kept:
         if entry.sum.length <= SMALL:
-            return Kept(entry, "disk", await self._blobs.load(entry.blob, entry.sum))
+            body = await self._blobs.load(entry.blob, entry.sum)
+            return Kept(entry, self._blobs.tier, body)
         first = self._blobs.read(entry.blob, entry.sum, 0, 1)
         try:
             await anext(first)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing
 from imcaxy.grammar.variant import CHUNK
-from imcaxy.store.blobs.base import BlobSum
+from imcaxy.store.blobs.base import BlobSum, BlobTier
 from tests.fakes.faults import Faults
 
 
@@ -18,6 +18,8 @@ class FakeBlobs:
         self.faults = Faults(BlobError("The blob store does not answer."))
         self._id = uuid.uuid4().hex
         self._closed = False
+
+    tier: BlobTier = "disk"
 
     @property
     def id(self) -> str:
@@ -59,6 +61,10 @@ class FakeBlobs:
     async def delete(self, name: str) -> None:
         await self._meet("delete")
         self.held.pop(name, None)
+
+    async def remove_unfinished(self) -> int:
+        await self._meet("remove_unfinished")
+        return 0
 
     async def check(self) -> str:
         await self._meet("check")

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+BlobTier = Literal["disk", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class Blobs(Protocol):
     @property
     def id(self) -> str:
         """A name for this very store, the same after a restart; the catalog remembers it."""
+        ...
+
+    @property
+    def tier(self) -> BlobTier:
+        """What answers call it in Cache-Status."""
         ...
 
     async def start(self) -> None:
@@ -53,6 +60,10 @@ class Blobs(Protocol):
 
     async def delete(self, name: str) -> None:
         """Remove the blob; one that is not there is no error."""
+        ...
+
+    async def remove_unfinished(self) -> int:
+        """Remove what dead writers left unfinished; how many there were, as far as it is known."""
         ...
 
     async def check(self) -> str:

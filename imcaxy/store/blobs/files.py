@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing, InternalError
 from imcaxy.grammar.variant import CHUNK
-from imcaxy.store.blobs.base import BlobSum
+from imcaxy.store.blobs.base import BlobSum, BlobTier
 from imcaxy.store.blobs.unfinished import Unfinished, remove_unfinished, sync_directory
 from imcaxy.store.filesystem import make_directory
 from imcaxy.store.threads import Threads
@@ -48,6 +48,8 @@ class FileBlobs:
         self._writers = Threads("blobs-write", _THREADS)
         self._id = ""
         self._closed = False
+
+    tier: BlobTier = "disk"
 
     @property
     def id(self) -> str:
