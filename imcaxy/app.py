@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from imcaxy import gallery
+from imcaxy import adapters, gallery
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, StoreError
 from imcaxy.grammar.ladder import Ladder
@@ -41,9 +41,7 @@ from imcaxy.sources.base import SourceReader
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads
 from imcaxy.sources.fetching import HttpReader
-from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.catalog.base import Instance
-from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from imcaxy.store.memory import MemoryTier
 from imcaxy.store.store import Store
 from imcaxy.store.sweep import Limits, Sweep
@@ -107,8 +105,8 @@ class Server:
         self._stopping = asyncio.Event()
         self._journal = Journal(1)
         timeout = settings.store_timeout
-        self._blobs = FileBlobs(settings.data_dir / "blobs", timeout)
-        self._catalog = SQLiteCatalog(settings.data_dir, self._clock, timeout)
+        self._blobs = adapters.blobs(settings, self._clock)
+        self._catalog = adapters.catalog(settings, self._clock)
         self._store = Store(
             self._catalog,
             self._blobs,
@@ -230,6 +228,8 @@ class Server:
             catalog = await _tried(
                 "catalog", lambda: self._catalog.start(self._blobs.id), self._catalog.check
             )
+        elif self._settings.minio_endpoint:  # then it is another server, which is reached or not
+            catalog = await _tried("catalog", self._catalog.check)
         return [blobs, catalog, await _tried("processor", self._processor.check)]
 
     async def _register(self, *, left: bool = False) -> None:

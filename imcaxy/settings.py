@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ByteSize, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imcaxy.errors import SettingsError
@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         Path("data"),
-        description="Directory of the catalog and the kept pictures; a local file system.",
+        description="Directory of the catalog and the kept pictures, unless MongoDB and a bucket "
+        "keep them; a local file system.",
     )
     source_dir: Path | None = Field(
         None, description="Directory whose files `file=` may name; unset turns `file=` off."
@@ -96,6 +97,20 @@ class Settings(BaseSettings):
         "imcaxy", description="Who fetches sources for Imaginary: this server, or Imaginary itself."
     )
 
+    mongo_connection_string: SecretStr = Field(
+        SecretStr(""),
+        description="MongoDB that holds the catalog of many instances; unset uses SQLite.",
+    )
+    minio_access_key: str = Field("", description="Access key of the S3 server.")
+    minio_secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the S3 server.")
+    minio_bucket: str = Field("imcaxy", description="Bucket of the pictures; made when absent.")
+    minio_location: str = Field("us-east-1", description="Location (region) of the bucket.")
+    minio_ssl: bool = Field(False, description="Whether the S3 server is reached by TLS.")
+    minio_endpoint: str = Field(
+        "",
+        description="S3 server (host or host:port) that keeps the pictures; unset uses files.",
+    )
+
     memory_limit: Bytes = Field(
         ByteSize(256 * MIB), description="Bytes of kept pictures held in memory, per machine."
     )
@@ -105,7 +120,7 @@ class Settings(BaseSettings):
     )
     disk_limit: Bytes = Field(
         ByteSize(10240 * MIB),
-        description="Bytes of kept pictures on disk; past it the least used go.",
+        description="Bytes of kept pictures on disk or in the bucket; past it the least used go.",
     )
     stream_limit: Bytes = Field(
         ByteSize(256 * MIB),
@@ -282,6 +297,38 @@ class Settings(BaseSettings):
             raise ValueError("one server is named twice")
         return value
 
+    @field_validator("mongo_connection_string")
+    @classmethod
+    def _mongo(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().strip()
+        if text and not re.fullmatch(r"mongodb(\+srv)?://[^\s/?#]+(/[^\s?#]*)?(\?\S*)?", text):
+            raise ValueError("not a connection string such as mongodb://user:password@host/imcaxy")
+        return SecretStr(text)
+
+    @field_validator("minio_bucket")
+    @classmethod
+    def _bucket(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+            raise ValueError("not a bucket's name: 3 to 63 of a-z, 0-9, hyphen and dot")
+        return value
+
+    @field_validator("minio_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return value
+        if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", value, re.ASCII):
+            raise ValueError("not host or host:port; whether TLS is used says IMCAXY_MINIO_SSL")
+        needed = ("minio_access_key", "minio_secret_key", "mongo_connection_string")
+        lacking = [variable(name) for name in needed if not written(info.data.get(name))]
+        if lacking:
+            message = (
+                f"{' and '.join(lacking)} must be set too: a bucket needs its keys, and a catalog "
+                "that all who use it share"
+            )
+            raise ValueError(message)
+        return value
+
     @field_validator("max_variant_bytes", "max_source_bytes")
     @classmethod
     def _fits(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
@@ -373,8 +420,10 @@ def _emptied() -> list[str]:
 
 
 def _mistake(asked: str, name: str, text: str, value: object) -> str:
-    told = re.sub(r"//[^/@]*@", "//***@", written(value))  # a password in an address
     field = Settings.model_fields.get(name)
+    if field is not None and field.annotation is SecretStr and isinstance(value, str):
+        value = SecretStr(value)
+    told = re.sub(r"//[^/@]*@", "//***@", written(value))  # a password in an address
     accepted = (field.description or "") if field else ""
     separator = " " if asked.startswith("--") else "="
     return f"{asked}{separator}{told}: {text}. {accepted}".rstrip()

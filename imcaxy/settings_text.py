@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any
 
-from pydantic import ByteSize
+from pydantic import ByteSize, SecretStr
 
 PREFIX = "IMCAXY_"
 CI_TOOL = f"{PREFIX}INVALIDATOR_"  # of invalidator/, which may share an environment
@@ -21,6 +21,8 @@ _MISTAKES = {  # by pydantic's name
     "less_than_equal": "must be {le} or less",
 }
 _NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)([^/?#@]*@)?([^?#@]*)(\?[^@]*)?")
 
 
 def parse_nameserver(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
@@ -46,7 +48,16 @@ def variable(name: str) -> str:
 
 
 def written(value: object) -> str:
-    """A value in the form that its variable accepts; nothing for a setting that is not set."""
+    """A value in the form that its variable accepts; nothing for a setting that is not set.
+
+    Of a secret only what may be seen.
+    """
+    if isinstance(value, SecretStr):
+        return _masked(value.get_secret_value())
+    return _open(value)
+
+
+def _open(value: object) -> str:
     match value:
         case None:
             return ""
@@ -60,6 +71,17 @@ def written(value: object) -> str:
             return ",".join(map(str, value))
         case _:
             return str(value)
+
+
+def _masked(secret: str) -> str:
+    """A secret as it may be seen; of an address the host and the path."""
+    if not secret:
+        return ""
+    match = _ADDRESS.fullmatch(secret)
+    if match is None:  # an @ further on: what stands before it may be part of a password
+        return "***"
+    scheme, user, place, options = match.groups()
+    return f"{scheme}{'***@' if user else ''}{place}{'?***' if options else ''}"
 
 
 def problem(kind: str, message: str, bounds: dict[str, Any]) -> str:

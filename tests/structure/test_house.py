@@ -21,6 +21,7 @@ LEVELS = {
     "__main__": 8,
     "cli": 7,
     "app": 6,
+    "adapters": 5,
     "gallery": 5,
     "server": 4,
     "proxy": 3,
@@ -43,7 +44,7 @@ LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
     ("settings", "errors"): "SettingsError",
 }
-READS_SETTINGS = {"app", "cli"}
+READS_SETTINGS = {"adapters", "app", "cli"}
 IMPURE = frozenset(
     {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
     | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}
@@ -68,6 +69,13 @@ NO_UNIT_TEST = {
     "sources/headers/png.py": "test_picture_header.py reads real files with it",
     "sources/headers/webp.py": "test_picture_header.py reads real files with it",
     "settings_text.py": "test_settings.py reads every mistake that it words",
+    "store/blobs/s3.py": "tests/contract run it over real servers, tests/faults over failing ones",
+    "store/blobs/s3_client.py": "the same",
+    "store/catalog/inert.py": "tests/contract run it over real servers",
+    "store/catalog/liveness.py": "the same",
+    "store/catalog/mongo.py": "tests/contract run it over real servers",
+    "store/catalog/mongo_client.py": "the same; test_catalog_mongo.py reads all that it sends",
+    "store/catalog/mongo_schema.py": "the same",
     "store/catalog/connections.py": "tests/contract and test_sqlite.py open, lose and reopen them",
 }
 

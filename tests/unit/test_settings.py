@@ -235,3 +235,81 @@ def test_written_size_is_read_back_as_it_was(size: int) -> None:
 def test_written_default_is_read_back_as_it_was(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(variable(name), written(getattr(Settings(), name)))
     assert load() == Settings()
+
+
+STACK = {
+    "IMCAXY_MONGO_CONNECTION_STRING": "mongodb://me:hidden-1@one:27017,two/imcaxy?replicaSet=rs0",
+    "IMCAXY_MINIO_ENDPOINT": "minio:9000",
+    "IMCAXY_MINIO_ACCESS_KEY": "access",
+    "IMCAXY_MINIO_SECRET_KEY": "hidden-2",
+}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_secrets_are_shown_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, STACK)
+    settings = load()
+    seen = {row.variable: row.value for row in shown(settings)}
+    assert seen["IMCAXY_MONGO_CONNECTION_STRING"] == "mongodb://***@one:27017,two/imcaxy?***"
+    assert seen["IMCAXY_MINIO_SECRET_KEY"] == "***"  # noqa: S105 - what hides it
+    assert "hidden" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mongo://me:hidden@host/",
+        "me:hidden@host",
+        "mongodb://me:hid/den@host/imcaxy",
+        "mongodb://me:hid?den@host/imcaxy",
+        "mongodb:// me:hidden@host",
+    ],
+)
+def test_mistaken_connection_string_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("IMCAXY_MONGO_CONNECTION_STRING", text)
+    monkeypatch.setenv("IMCAXY_PORT", "x")  # one more mistake, so that all are printed
+    told = "\n".join(mistakes())
+    assert "hid" not in told
+    assert "den" not in told
+
+
+def test_bucket_without_keys_and_shared_catalog_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_MINIO_ENDPOINT", "minio:9000")
+    (mistake,) = mistakes()
+    for name in STACK.keys() - {"IMCAXY_MINIO_ENDPOINT"}:
+        assert name in mistake
+
+
+def test_bucket_with_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, STACK)
+    monkeypatch.delenv("IMCAXY_MONGO_CONNECTION_STRING")
+    (mistake,) = mistakes()
+    assert "IMCAXY_MONGO_CONNECTION_STRING must be set too" in mistake
+    assert "share" in mistake
+
+
+@pytest.mark.parametrize("endpoint", ["http://minio:9000", "minio:9000/", "minio:port", "a b", "@"])
+def test_endpoint_that_is_no_host_is_refused(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    set_all(monkeypatch, STACK | {"IMCAXY_MINIO_ENDPOINT": endpoint})
+    (mistake,) = mistakes()
+    assert "host:port" in mistake
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "minio", "[::1]:9000", "s3.eu.example.com"])
+def test_endpoint_of_a_host_is_taken(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    set_all(monkeypatch, STACK | {"IMCAXY_MINIO_ENDPOINT": endpoint})
+    assert load().minio_endpoint == endpoint
+
+
+def test_bucket_name_that_no_server_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, STACK | {"IMCAXY_MINIO_BUCKET": "My_Bucket"})
+    (mistake,) = mistakes()
+    assert "IMCAXY_MINIO_BUCKET=My_Bucket" in mistake
