@@ -1,10 +1,10 @@
 "use client";
 import { createContext, useContext, useMemo, useState } from "react";
 import type { Context, ReactElement, ReactNode } from "react";
-import { createCore, type Core } from "./core.js";
+import { createAttributes, type Attributes } from "./attributes/index.js";
 import type { Config } from "./url/index.js";
 
-const Bound: Context<Core | null> = createContext<Core | null>(null);
+const Bound: Context<Attributes | null> = createContext<Attributes | null>(null);
 
 /** The configuration of a subtree: what is left out comes from the provider above. */
 export type ImcaxyProviderProps = Partial<Config> & { children?: ReactNode };
@@ -17,15 +17,15 @@ export function ImcaxyProvider({ children, ...own }: ImcaxyProviderProps): React
   // A new object with the same content must not make every picture render again.
   const content = JSON.stringify({ ...own, saveData });
   const bound = useMemo(
-    () => createCore({ ...outer?.config, ...JSON.parse(content) } as Config),
+    () => createAttributes({ ...outer?.config, ...JSON.parse(content) } as Config),
     [outer, content],
   );
   return <Bound.Provider value={bound}>{children}</Bound.Provider>;
 }
 
-/** The configured core: `url`, `urlAt`, `image`, `picture`. Throws where no provider is above. */
-export function useImcaxy(): Core {
+/** The configured core: `config`, `urlAt`, `image`, `picture`. Throws where no provider is above. */
+export function useImcaxy(): Attributes {
   const bound = useContext(Bound);
-  if (!bound) throw new Error('Put <ImcaxyProvider baseUrl="…"> above this component.');
+  if (!bound) throw new Error("imcaxy: put <ImcaxyProvider> above this.");
   return bound;
 }

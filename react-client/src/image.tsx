@@ -12,7 +12,6 @@ import { draw, marked } from "./element.js";
 import type { PlainImageProps, PlainPictureProps } from "./element.js";
 import { frame } from "./frame.js";
 import type { Substitutes } from "./frame.js";
-import { statusOf } from "./status.js";
 import type { PictureAttributes } from "./attributes/index.js";
 import { useWarnings } from "./warnings.js";
 
@@ -23,8 +22,6 @@ export type ImageProps = PlainImageProps & Substitutes;
 
 /** Props of `<Picture>`: those of `<Image>`, and art direction. */
 export type PictureProps = PlainPictureProps & Substitutes;
-
-type ImgEvent = SyntheticEvent<HTMLImageElement>;
 
 /** What happened to the picture of one address; before that it is loading. */
 interface Outcome {
@@ -40,8 +37,7 @@ function render(
   const drawn = core.picture(marked(plain));
   const address = [drawn.img.src, ...drawn.sources.map(({ srcSet }) => srcSet)].join(" ");
   const [outcome, setOutcome] = useState<Outcome>();
-  const settled = outcome?.address === address ? outcome : undefined;
-  const failed = settled?.ok === false;
+  const ok = outcome?.address === address ? outcome.ok : undefined;
 
   const element = useRef<HTMLImageElement | null>(null);
   const attach = useCallback(
@@ -55,36 +51,33 @@ function render(
 
   // The file whose event was handled: an event that we repeat and one that the browser still sends are one.
   const handled = useRef("");
-  const once =
-    (handle: ((event: ImgEvent) => void) | undefined, settle: (image: HTMLImageElement) => void) =>
-    (event: ImgEvent): void => {
-      const image = event.currentTarget;
-      const file = image.currentSrc || image.src;
-      if (file === handled.current) return;
-      handled.current = file;
-      settle(image);
-      handle?.(event);
-    };
+  const settle = (event: SyntheticEvent<HTMLImageElement>): void => {
+    const image = event.currentTarget;
+    const file = image.currentSrc || image.src;
+    if (file === handled.current) return;
+    handled.current = file;
+    const loaded = event.type === "load";
+    const report = (): void =>
+      // A fallback that has loaded leaves the picture failed.
+      setOutcome((known) => (loaded && known?.address === address ? known : { address, ok: loaded }));
+    // Not before its pixels can be painted: what is below would flash.
+    Promise.resolve(loaded && image.decode?.()).then(report, report);
+    (loaded ? plain.onLoad : plain.onError)?.(event);
+  };
   useEffect(() => {
     // Loaded or failed before there was a handler: during hydration, or from the browser's cache.
-    const status = element.current ? statusOf(element.current) : "loading";
-    if (status !== "loading") element.current?.dispatchEvent(new Event(status === "loaded" ? "load" : status));
+    const image = element.current;
+    if (image?.complete) image.dispatchEvent(new Event(image.naturalWidth ? "load" : "error"));
   }, [address]);
 
-  const instead = failed && typeof fallback === "string" ? fallback : undefined;
-  const image = draw(instead === undefined ? drawn : replaced(drawn, instead), {
-    onLoad: once(plain.onLoad, (image) => {
-      const settle = (): void =>
-        // A fallback that has loaded leaves the picture failed.
-        setOutcome((known) => (known?.address === address ? known : { address, ok: true }));
-      // Not before its pixels can be painted: what is below would flash.
-      (image.decode?.() ?? Promise.resolve()).then(settle, settle);
-    }),
-    onError: once(plain.onError, () => setOutcome({ address, ok: false })),
+  const instead = ok === false && typeof fallback === "string";
+  const image = draw(instead ? replaced(drawn, fallback) : drawn, {
+    onLoad: settle,
+    onError: settle,
     ...{ ref: attach },
   });
-  if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, settled?.ok === true);
-  return frame(image, core, plain, { placeholder, fallback }, settled?.ok);
+  if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, ok === true);
+  return frame(image, core, plain, { placeholder, fallback }, ok);
 }
 
 /** The same elements with one address for all: each `<source>` keeps the size that it gives the box. */

@@ -21,22 +21,17 @@ export function useImageStatus(): [RefCallback<HTMLImageElement>, ImageStatus] {
 }
 
 function watch(image: HTMLImageElement, report: (status: ImageStatus) => void): () => void {
-  const look = (): void => report(statusOf(image));
-  const loaded = (): void => report("loaded");
-  const failed = (): void => report("error");
+  // What the element itself says: a lazy image that was not asked for yet is loading.
+  const look = (): void =>
+    report(image.complete ? (image.naturalWidth ? "loaded" : "error") : "loading");
+  const happened = ({ type }: Event): void => report(type === "load" ? "loaded" : "error");
   const changes = new MutationObserver(look);
   changes.observe(image, { attributeFilter: ["src", "srcset"] });
-  image.addEventListener("load", loaded);
-  image.addEventListener("error", failed);
+  const listening = new AbortController();
+  for (const type of ["load", "error"]) image.addEventListener(type, happened, listening);
   look();
   return () => {
     changes.disconnect();
-    image.removeEventListener("load", loaded);
-    image.removeEventListener("error", failed);
+    listening.abort();
   };
-}
-
-/** What the element itself says: a lazy image that was not asked for yet is loading. */
-export function statusOf(image: HTMLImageElement): ImageStatus {
-  return !image.complete ? "loading" : image.naturalWidth ? "loaded" : "error";
 }

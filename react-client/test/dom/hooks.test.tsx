@@ -66,13 +66,13 @@ describe("useImageUrl and useImageProps", () => {
     function Own(): ReactElement {
       return (
         <>
-          <a href={useImageUrl("cat.jpg", "convert", { type: "png" })}>png</a>
+          <a href={useImageUrl({ ...CAT, format: "png" }, 500)}>png</a>
           <img {...useImageProps({ ...CAT, priority: true })} />
         </>
       );
     }
     const { box } = await mount(provided(<Own />));
-    expect(box.querySelector("a")?.href).toBe(`${BASE}/convert?file=cat.jpg&type=png`);
+    expect(box.querySelector("a")?.href).toBe(`${BASE}/crop?file=cat.jpg&height=480&type=png&width=640`);
     expect(imgIn(box).srcset).toContain("1920w");
     expect(imgIn(box).getAttribute("fetchpriority")).toBe("high");
   });
