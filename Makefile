@@ -50,7 +50,11 @@ fix: $(READY) ## format, and correct what the linter can correct
 
 .PHONY: bench
 bench: $(READY) ## measure start, memory and speed
-	@for it in $(sort $(wildcard benchmarks/[a-z]*.py)); do echo "== $$it"; $(PY) $$it || exit 1; done
+	@for it in $(filter-out benchmarks/rivals.py,$(sort $(wildcard benchmarks/[a-z]*.py))); do echo "== $$it"; $(PY) $$it || exit 1; done
+
+.PHONY: rivals
+rivals: $(READY) ## compare the speed of kept pictures with nginx and Varnish (installs them and wrk; ARGS="--rounds 9")
+	@$(PY) benchmarks/rivals.py $(ARGS)
 
 .PHONY: kill
 kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), and look at what is left

@@ -51,6 +51,12 @@ class Front:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The program that was started last."""
+        assert self._process is not None, "it was never started"
+        return self._process
+
     def command(self) -> list[str]:
         """Write the configuration; the command that stays in the foreground."""
         raise NotImplementedError
