@@ -8,21 +8,17 @@ const oldest = (name: string): string =>
 const REACT_18 = { alias: { react: oldest("react"), "react-dom": oldest("react-dom") } };
 const COMPONENTS = { setupFiles: ["test/setup.ts"], include: ["test/{dom,ssr}/**/*.test.{ts,tsx}"] };
 
+const PATIENT = { environment: "node", testTimeout: 60_000, hookTimeout: 60_000 }; // milliseconds
+
 export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", environment: "node", include: ["test/unit/**/*.test.ts"] } },
       { test: { name: "react19", environment: "jsdom", ...COMPONENTS } },
       { test: { name: "react18", environment: "jsdom", ...COMPONENTS }, resolve: REACT_18 },
-      {
-        test: {
-          name: "page",
-          environment: "node",
-          include: ["test/page/**/*.test.{ts,tsx}"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { name: "page", include: ["test/page/**/*.test.ts"], ...PATIENT } },
+      // Needs Python with imcaxy: the .venv that make sets up, or IMCAXY_PYTHON.
+      { test: { name: "served", include: ["test/served/**/*.test.ts"], ...PATIENT } },
     ],
   },
 });

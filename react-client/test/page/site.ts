@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { build, type BuildOptions } from "esbuild";
+import { clientScript, serverModule, type ReactVersion } from "./bundle.js";
 import { png } from "./png.js";
 
 const HERE = import.meta.dirname;
@@ -35,8 +34,11 @@ export interface Site {
 }
 
 /** Pages with pictures under a strict policy, and an image server that writes down what it is asked. */
-export async function openSite(react: "18" | "19"): Promise<Site> {
-  const [script, html] = await Promise.all([clientScript(react), serverHtml(react)]);
+export async function openSite(react: ReactVersion): Promise<Site> {
+  const [script, { html }] = await Promise.all([
+    clientScript(join(HERE, "client.tsx"), react),
+    serverModule<{ html: (name: string) => string }>(join(HERE, "server.tsx"), react),
+  ]);
   const sheet = SHEET + (await readFile(join(HERE, "../../src/styles.css"), "utf8"));
   const asked: URL[] = [];
   const waiting: (() => void)[] = [];
@@ -100,32 +102,4 @@ function picture(url: URL, response: ServerResponse): void {
   }
   response.writeHead(200, { "content-type": "image/png", "cache-control": "max-age=300" });
   response.end(png(width as number, height || Math.round((width as number) / 1.5)));
-}
-
-function options(react: "18" | "19", entry: string): BuildOptions {
-  const oldest = join(HERE, "../react18/node_modules");
-  return {
-    entryPoints: [join(HERE, entry)],
-    bundle: true,
-    jsx: "automatic",
-    write: false,
-    define: { "process.env.NODE_ENV": '"development"' },
-    ...(react === "18" && { alias: { react: join(oldest, "react"), "react-dom": join(oldest, "react-dom") } }),
-  };
-}
-
-async function clientScript(react: "18" | "19"): Promise<string> {
-  const { outputFiles } = await build({ ...options(react, "client.tsx"), format: "iife" });
-  return outputFiles?.[0]?.text ?? "";
-}
-
-async function serverHtml(react: "18" | "19"): Promise<(name: string) => string> {
-  const { outputFiles } = await build({ ...options(react, "server.tsx"), format: "cjs", platform: "node" });
-  const module = { exports: {} as { html: (name: string) => string } };
-  new Function("module", "exports", "require", outputFiles?.[0]?.text ?? "")(
-    module,
-    module.exports,
-    createRequire(import.meta.url),
-  );
-  return module.exports.html;
 }
