@@ -11,11 +11,11 @@ from imcaxy_invalidator.deployed import Awaited, wait_until_deployed
 from imcaxy_invalidator.errors import Misused
 from imcaxy_invalidator.globs import IMAGES, Selection
 from imcaxy_invalidator.options import Options
-from imcaxy_invalidator.places import place
+from imcaxy_invalidator.places import FILES, place
 from imcaxy_invalidator.plan import Plan
 from imcaxy_invalidator.report import Report, Row
 from imcaxy_invalidator.repository import Repository
-from imcaxy_invalidator.server import Purge, Server
+from imcaxy_invalidator.server import Purge, Result, Server
 
 MOST = 5000  # addresses of one call
 LARGEST = 4 * 1024 * 1024  # bytes of the addresses of one call
@@ -50,14 +50,16 @@ class Job:
 
     def run(self) -> Report:
         """Purge what changed; what was done, and what is not certain."""
-        last = self._server.last_commit(self._project)
+        known = self._server.last(self._project)
+        last = None if known is None else known.commit
         scope = self._scope(last)
         plan = self._plan(scope)
         report = Report(self._project, self._head, scope.base, scope.words)
         report.warnings += scope.warnings + plan.warnings()
         report.notes += scope.changes.notes
-        if last == self._head and not plan.targets and not plan.folders:
+        if known is not None and last == self._head and not plan.targets and not plan.folders:
             report.status = "unchanged"
+            self._confirm(known.result, report)
             return report
         if self._options.wait_for_change and not self._options.dry_run:
             self._await(plan, report)
@@ -125,7 +127,11 @@ class Job:
         return plan
 
     def _await(self, plan: Plan, report: Report) -> None:
-        awaited = [Awaited(it.url, it.kind, it.former) for it in plan.targets.values()]
+        awaited = [
+            Awaited(it.url, it.kind, it.former)
+            for it in plan.targets.values()
+            if not it.url.startswith(FILES)  # only the server can read these
+        ]
         report.not_deployed = wait_until_deployed(
             awaited, self._options.wait_for_change, self._clock
         )
@@ -147,29 +153,33 @@ class Job:
             commit = final if number == len(calls) else None
             purge = Purge(self._project, commit, urls, folders, dry_run=options.dry_run)
             result = self._server.purge(purge)
-            if options.wait and not options.dry_run:
-                self._server.wait(result, options.wait)
             per_url.update(result.per_url)
-            report.removed += result.removed
+            report.removed = _sum(report.removed, result.removed)
             if result.number is not None:
                 report.numbers.append(result.number)
-            if not result.confirmed and not options.dry_run:
-                report.status = "unconfirmed"
-            report.unconfirmed += [it for it in result.unconfirmed if it not in report.unconfirmed]
-            if result.error:
-                report.warnings.append(f"the server says: {result.error}")
+            if not options.dry_run:
+                self._confirm(result, report)
         targets = plan.targets.values()
         report.rows = [Row(it.url, it.path, it.kind, per_url.get(it.url)) for it in targets]
         report.rows += [
             Row(url, path, "folder", per_url.get(url)) for url, path in plan.folders.items()
         ]
 
+    def _confirm(self, result: Result, report: Report) -> None:
+        """Wait as long as is allowed for the instances, and note who has not confirmed."""
+        self._server.wait(result, self._options.wait)
+        if not result.confirmed:
+            report.status = "unconfirmed"
+        report.unconfirmed += [it for it in result.unconfirmed if it not in report.unconfirmed]
+        if result.error:
+            report.warnings.append(f"the server says: {result.error}")
+
     def _conclude(self, plan: Plan, report: Report) -> None:
         if self._options.dry_run:
             report.status = "dry-run"
         elif report.not_deployed:
             report.status = "unconfirmed"
-        if report.rows and report.removed == 0 and not any(it.removed for it in report.rows):
+        if report.rows and report.removed == 0:
             report.warnings.append(
                 "none of these addresses was in the cache: is --map right, or did nobody ask yet?"
             )
@@ -178,6 +188,10 @@ class Job:
         settled = not report.not_deployed or self._options.allow_unconfirmed
         if self._options.compare and settled and not self._options.dry_run:
             digests.store(Path(self._options.digests), self._digests)
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def _calls(urls: list[str], folders: list[str]) -> Iterator[tuple[list[str], list[str]]]:

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from imcaxy_invalidator.errors import Misused
 from imcaxy_invalidator.paths import composed, escaped
 
-_EQUALS = re.compile(r"=(?=https?://)", re.IGNORECASE)  # a folder's name may have one, too
+_EQUALS = re.compile(r"=(?=https?://|file:)", re.IGNORECASE)  # a folder's name may have one, too
+FILES = "file:"  # paths that follow it are not escaped
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[\x00-\x20\x7f\\]")
 
 
@@ -17,7 +18,7 @@ class Place:
     """One `--map`: a folder, or one file, and the address that it is published at."""
 
     segments: tuple[str, ...]  # of the path from the repository's root, composed
-    url: str  # without the slash at the end
+    url: str  # without the slash at the end; `file:` is the server's own directory
 
     def address(self, path: str) -> str | None:
         """The address of this path; None when the place does not hold it."""
@@ -25,18 +26,21 @@ class Place:
         head, rest = parts[: len(self.segments)], parts[len(self.segments) :]
         if tuple(map(composed, head)) != self.segments:
             return None
+        if self.url.startswith(FILES):
+            return FILES + "/".join((*filter(None, [self.url.removeprefix(FILES)]), *rest))
         return "/".join((self.url, *map(escaped, rest)))
 
     @property
     def folder(self) -> str:
         """The address of all that is published here."""
-        return f"{self.url}/"
+        return f"{self.url}/"  # `file:/` is all files
 
 
 def place(text: str) -> Place:
     """The place that `public/=https://site.example/` names; nothing before `=` is the root.
 
-    Raises Misused.
+    `file:` stands for the directory that the server takes `file=` from, or a folder of it. Raises
+    Misused.
     """
     at = _EQUALS.search(text) or re.search("=", text)
     if at is None:
@@ -45,6 +49,8 @@ def place(text: str) -> Place:
     segments = tuple(it for it in composed(left).split("/") if it not in {"", "."})
     if ".." in segments:
         raise Misused(f"--map {text!r} leads out of the repository")
+    if url.lower().startswith(FILES):
+        return Place(segments, FILES + url[len(FILES) :].strip("/"))
     return Place(segments, published_at(url, f"--map {text!r}"))
 
 

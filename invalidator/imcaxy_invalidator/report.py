@@ -30,7 +30,7 @@ class Report:
     scope: str  # what was compared, in words
     status: str = "done"  # done, unchanged, dry-run, unconfirmed
     rows: list[Row] = field(default_factory=list)
-    removed: int = 0
+    removed: int | None = 0  # kept pictures; None where the server has not counted
     numbers: list[int] = field(default_factory=list)  # of the invalidations
     unconfirmed: list[str] = field(default_factory=list)  # instances
     not_deployed: dict[str, str] = field(default_factory=dict)  # address → why
@@ -74,7 +74,8 @@ class Report:
 
     def _sum(self) -> str:
         files = f"{len(self.rows)} {'address' if len(self.rows) == 1 else 'addresses'}"
-        kept = f"{self.removed} kept {'picture' if self.removed == 1 else 'pictures'}"
+        count = "an unknown number of" if self.removed is None else self.removed
+        kept = f"{count} kept {'picture' if self.removed == 1 else 'pictures'}"
         if self.status == "dry-run":
             return f"dry run: {files} would be purged, {kept} would go; nothing was changed"
         if self.status == "unchanged":

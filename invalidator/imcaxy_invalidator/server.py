@@ -15,6 +15,7 @@ from imcaxy_invalidator.paths import shown
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts
 POLL = 0.5  # seconds between two questions whether a purge is confirmed
+ALL_FILES = "file:/"  # the directory of `file=`, which the server takes for a host
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -37,8 +38,11 @@ class Purge:
             "urls": self.urls,
             "request": request,
         }
-        if self.folders:
-            found["folders"] = self.folders
+        folders = [it for it in self.folders if it != ALL_FILES]
+        if folders:
+            found["folders"] = folders
+        if len(folders) < len(self.folders):
+            found["hosts"] = [ALL_FILES.rstrip("/")]
         if self.dry_run:
             found["dryRun"] = True
         return found
@@ -49,11 +53,19 @@ class Result:
     """What the server did, as far as it has said so."""
 
     number: int | None
-    removed: int
+    removed: int | None  # kept pictures; None where the server has not counted
     per_url: dict[str, int]
     unconfirmed: list[str]
     error: str | None
     confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last purge of a project that had a commit."""
+
+    commit: str
+    result: Result
 
 
 class Server:
@@ -73,8 +85,8 @@ class Server:
         self._seconds, self._attempts = seconds, attempts
         self._clock, self._tell = clock or Clock(), tell
 
-    def last_commit(self, project: str) -> str | None:
-        """The commit of the project's last purge; None before its first.
+    def last(self, project: str) -> Last | None:
+        """The project's last purge that had a commit; None before its first.
 
         Raises Refused, Unreachable.
         """
@@ -82,7 +94,9 @@ class Server:
         answer = self._call("GET", f"/latestInvalidation?{query}", known={200, 404})
         document = self._document(answer)
         commit = document.get("commitHash")
-        return commit if answer.status == 200 and isinstance(commit, str) and commit else None
+        if answer.status == 404 or not isinstance(commit, str) or not commit:
+            return None
+        return Last(commit, _result(document, confirmed=True))
 
     def purge(self, purge: Purge) -> Result:
         """Have the server forget; returns when it has kept the purge. Raises Refused, Unreachable.
@@ -101,7 +115,6 @@ class Server:
             answer = self._call("GET", f"/invalidations/{result.number}", known={200, 202})
             later = _result(self._document(answer), confirmed=answer.status == 200)
             result.unconfirmed, result.error = later.unconfirmed, later.error
-            result.removed = max(result.removed, later.removed)
             result.confirmed = later.confirmed
 
     def _call(
@@ -167,10 +180,10 @@ def _pause(attempt: int, asked: str | None) -> float:
 def _result(document: Mapping[str, Any], *, confirmed: bool) -> Result:
     unconfirmed = [str(it) for it in document.get("unconfirmed") or []]
     error = document.get("invalidationError")
-    settled = document.get("status") not in {"pending", "unconfirmed"}
+    settled = document.get("status") != "pending"
     return Result(
         number=document.get("number"),
-        removed=int(document.get("removed") or 0),
+        removed=None if document.get("removed") is None else int(document["removed"]),
         per_url={str(url): int(count) for url, count in (document.get("perUrl") or {}).items()},
         unconfirmed=unconfirmed,
         error=None if error is None else str(error),

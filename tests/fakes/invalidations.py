@@ -60,7 +60,8 @@ class FakeImcaxy:
         commit = self.commits.get(project)
         if commit is None:
             return 404, {"title": "No invalidation.", "detail": "none yet", "projectName": project}
-        return 200, {"number": 1, "projectName": project, "commitHash": commit}
+        _, document = self._state(1, {}, "done")
+        return 200, document | {"projectName": project, "commitHash": commit}
 
     def invalidate(self, call: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """The answer to DELETE /invalidate."""

@@ -139,6 +139,17 @@ def test_unconfirmed_purge_moves_the_commit_and_says_who(work: Work, imcaxy: Fak
     assert imcaxy.commits == {"shop": head}
 
 
+def test_purge_that_was_not_confirmed_is_not_yet_done_when_the_job_runs_again(
+    work: Work, imcaxy: FakeImcaxy
+) -> None:
+    imcaxy.commits["shop"] = work.commit(public__a_png=b"1")
+    imcaxy.unconfirmed = [["one"]]
+    assert run(work, imcaxy).status == "unconfirmed"
+    imcaxy.unconfirmed = [["one"], ["one"]]
+    assert run(work, imcaxy, wait=60.0).status == "unchanged"
+    assert imcaxy.calls == []
+
+
 def test_wait_makes_an_unconfirmed_purge_a_done_one(work: Work, imcaxy: FakeImcaxy) -> None:
     work.commit(public__a_png=b"1")
     imcaxy.unconfirmed = [["one"], ["one"]]

@@ -25,6 +25,8 @@ PUBLIC = place("public/=https://site.example/")
         ("art/logo.png=https://s.example/l.png", "art/logo.png", "https://s.example/l.png"),
         ("a=b/=https://s.example/", "a=b/c.png", "https://s.example/c.png"),
         ("\u00e9/=https://s.example/", "e\u0301/a.png", "https://s.example/a.png"),
+        ("public/=file:", "public/a b.png", "file:a b.png"),
+        ("public/=file:/pics/", "public/x/100%.png", "file:pics/x/100%.png"),
         ("public/=https://s.example/%20x/", "public/a.png", "https://s.example/%20x/a.png"),
     ],
 )

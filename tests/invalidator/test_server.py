@@ -18,9 +18,11 @@ def server(imcaxy: FakeImcaxy, token: str | None = TOKEN, **more: object) -> Ser
 
 
 def test_last_commit_is_none_before_the_first_purge(imcaxy: FakeImcaxy) -> None:
-    assert server(imcaxy).last_commit("shop") is None
+    assert server(imcaxy).last("shop") is None
     imcaxy.commits["a/b c"] = "c" * 40
-    assert server(imcaxy).last_commit("a/b c") == "c" * 40
+    last = server(imcaxy).last("a/b c")
+    assert last is not None
+    assert last.commit == "c" * 40
 
 
 def test_purge_says_what_went(imcaxy: FakeImcaxy) -> None:
@@ -34,6 +36,12 @@ def test_call_without_a_commit_leaves_the_projects_commit(imcaxy: FakeImcaxy) ->
     server(imcaxy).purge(Purge("shop", None, [URL], ["https://site.example/x/"]))
     assert imcaxy.commits == {}
     assert imcaxy.purged == {URL, "https://site.example/x/"}
+
+
+def test_directory_of_file_is_purged_as_a_host(imcaxy: FakeImcaxy) -> None:
+    server(imcaxy).purge(Purge("shop", None, [], ["file:/", "file:x/"]))
+    assert imcaxy.calls[0]["hosts"] == ["file:"]
+    assert imcaxy.calls[0]["folders"] == ["file:x/"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -80,7 +88,7 @@ def test_nobody_there_is_unreachable() -> None:
         port = taken.getsockname()[1]
         here = Server(f"http://127.0.0.1:{port}", TOKEN, attempts=2, clock=FakeClock())
         with pytest.raises(Unreachable, match=r"does not answer: .*refused"):
-            here.last_commit("shop")
+            here.last("shop")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,7 @@ def test_refusal_is_told_and_not_repeated(imcaxy: FakeImcaxy, trouble: Trouble, 
 def test_page_of_another_server_is_no_project_without_a_commit(imcaxy: FakeImcaxy) -> None:
     imcaxy.troubles = [Trouble(404, body=b"<h1>Not Found</h1>")]
     with pytest.raises(Refused, match="does not answer as Imcaxy does"):
-        server(imcaxy).last_commit("shop")
+        server(imcaxy).last("shop")
 
 
 def test_missing_and_wrong_token_are_told_apart(imcaxy: FakeImcaxy) -> None:
