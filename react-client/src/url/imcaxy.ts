@@ -25,7 +25,7 @@ export interface Imcaxy {
 /** The functions of one image server; pure, so that server and browser agree. */
 export const createImcaxy = (config: Config): Imcaxy => ({
   config,
-  url(src, operation, params, version) {
+  url: (src, operation, params, version) => {
     if (typeof process != "undefined" && process.env.NODE_ENV != "production")
       check(operation, params as Values);
     return address(config, src, operation, canonicalValues(operation, params as Values), version);
