@@ -19,7 +19,7 @@ NO_SYSTEM_LIBVIPS := PKG_CONFIG_PATH= PKG_CONFIG_LIBDIR=/nonexistent PIP_NO_CACH
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY_PORT for another port)
@@ -80,6 +80,39 @@ services-status: ## say which of them answer, where
 
 services-logs: ## print what they wrote
 	@$(PYTHON) -m services logs $(SERVICES)
+
+.PHONY: integration-tests build-integration-tests cleanup-integration-tests
+integration-tests: $(READY) ## test with real servers: containers where an engine runs, else `make services` (ARGS="-k name")
+	@PYTHON=$(PY) docker/integration-tests.sh run $(ARGS)
+
+build-integration-tests: $(READY) ## build what integration-tests runs
+	@PYTHON=$(PY) docker/integration-tests.sh build
+
+cleanup-integration-tests: $(READY) ## stop it and remove what it kept
+	@PYTHON=$(PY) docker/integration-tests.sh cleanup
+
+.PHONY: build build-dev dev stop-dev cleanup-dev
+DEV := docker compose --file docker/compose.dev.yaml
+DEV_ENV := $(patsubst config/env/examples/%,config/env/%,$(wildcard config/env/examples/Dev.*.env))
+
+build: ## build the production image (IMAGE=name:tag)
+	docker build --file docker/Dockerfile --tag $(or $(IMAGE),imcaxy) .
+
+build-dev: $(DEV_ENV) ## build the image of the development stack
+	$(DEV) build
+
+dev: $(DEV_ENV) ## serve with Imaginary, MinIO and MongoDB in containers on http://127.0.0.1:8080/
+	$(DEV) up --build --wait
+	@echo "http://127.0.0.1:8080/ is ready; make stop-dev ends it, make cleanup-dev forgets what it kept"
+
+stop-dev: $(DEV_ENV) ## stop that; what it keeps stays
+	$(DEV) stop
+
+cleanup-dev: $(DEV_ENV) ## stop it and remove what it kept
+	$(DEV) down --volumes --remove-orphans
+
+$(DEV_ENV): config/env/%: config/env/examples/%
+	@test -f $@ || { cp $< $@; echo "$@ is yours to change"; }
 
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt

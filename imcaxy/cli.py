@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FLAGS = ("host", "port", "workers", "dev")
+HEALTH_TIMEOUT = 4.0  # seconds; less than whoever runs the health check waits
+HEALTH_ANSWER = 4096  # bytes that are read of it
 RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
@@ -58,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         ("serve", _serve, "answer requests until stopped"),
         ("settings", _settings, "print every setting, its value and where that came from"),
         ("check", _check, "try everything that serving needs, and say what is wrong"),
+        ("health", _health, "ask the server that runs on this machine whether it is alive"),
     ):
         command = commands.add_parser(name, parents=[flags], help=text, description=text)
         command.set_defaults(run=run)
@@ -132,6 +135,27 @@ def _check(asked: argparse.Namespace) -> int:
     for name, works, found in findings:
         print(f"{'ok  ' if works else 'FAIL'}  {name:<{width}}  {found}")
     return 0 if all(works for _, works, _ in findings) else 1
+
+
+def _health(asked: argparse.Namespace) -> int:
+    from http.client import HTTPConnection, HTTPException
+
+    from imcaxy.settings import load
+
+    settings = load(**_flags(asked))
+    # A server that listens on all addresses is asked on this machine's own.
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it
+    host = everywhere.get(settings.host, settings.host)
+    connection = HTTPConnection(host, settings.port, timeout=HEALTH_TIMEOUT)
+    try:
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        print(answer.read(HEALTH_ANSWER).decode(errors="replace"))
+    except (OSError, HTTPException) as error:
+        raise ImcaxyError(f"nothing answers on {host} port {settings.port}: {error}") from error
+    finally:
+        connection.close()
+    return 0 if answer.status == 200 else 1
 
 
 def _listen(settings: "Settings") -> "list[socket.socket]":

@@ -21,6 +21,10 @@ LOCKS = {
         *("--constraint", "requirements/build.txt"),  # one cffi for building and running
         *("pyproject.toml", "invalidator/pyproject.toml", "requirements/dev.in"),
     ],
+    "requirements/run.txt": [  # of the image: what serving needs, in the versions that were tested
+        *("--constraint", "requirements/dev.txt"),
+        "pyproject.toml",
+    ],
 }
 
 

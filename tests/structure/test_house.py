@@ -221,7 +221,7 @@ def test_tracked_files_name_no_machine() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["build", "dev", "lock"])
+@pytest.mark.parametrize("name", ["build", "dev", "lock", "run"])
 def test_lock_files_have_hashes_and_no_address(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text

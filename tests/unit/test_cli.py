@@ -3,7 +3,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -144,6 +146,42 @@ def test_check_with_a_part_that_fails_says_which_and_ends_with_1(
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("FAIL  blobs") for line in lines)
     assert "FAIL  catalog    not tried, because the blobs do not work" in lines
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(("status", "ended"), [(200, 0), (503, 1)])
+def test_health_is_what_the_server_answers(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    host: str,
+    status: int,
+    ended: int,
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+            self.wfile.write(b'{"status":"so"}')
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    monkeypatch.setenv("IMCAXY_HOST", host)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        answering = Thread(target=server.handle_request)
+        answering.start()
+        assert main(["health", "--port", str(server.server_port)]) == ended
+        answering.join()
+    assert capsys.readouterr().out == '{"status":"so"}\n'
+
+
+def test_health_of_a_server_that_does_not_run_ends_with_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert main(["health", "--port", str(nobody.getsockname()[1])]) == 1
+    assert "nothing answers on 127.0.0.1" in capsys.readouterr().err
 
 
 def test_settings_read_by_nobody_ends_without_a_traceback() -> None:
