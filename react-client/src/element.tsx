@@ -26,7 +26,13 @@ export type PlainPictureProps = PlainImageProps & Pick<PictureOptions, "sources"
 
 /** The options with the name of the layout for the style sheet, which becomes an attribute with the rest. */
 export function marked({ unstyled, ...props }: PlainPictureProps): PictureOptions {
-  return unstyled ? props : Object.assign(props, { "data-imcaxy": props.layout ?? "constrained" });
+  const { layout = "constrained", fit } = props;
+  return unstyled
+    ? props
+    : Object.assign(props, {
+        "data-imcaxy": layout,
+        "data-imcaxy-fit": fit == "contain" ? fit : undefined,
+      });
 }
 
 /** The attributes as this version of React spells them: 18 knows `fetchpriority` only by its name in HTML. */

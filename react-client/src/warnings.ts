@@ -8,11 +8,13 @@ import { WIDTHS } from "./url/ladder.js";
 const MOST_PRIORITIES = 2;
 const LARGEST_WASTE = 2; // times the width in device pixels
 const LARGEST_DISTORTION = 0.02;
+const CALM = 2000; // milliseconds without a larger picture until the largest one counts
 
 const said = new Set<string>();
 const priorities = new Set<HTMLImageElement>();
 let largest: Element | null | undefined;
 let observing = false;
+let calm: ReturnType<typeof setTimeout> | undefined;
 
 function warn(src: string, sentence: string): void {
   const message = `imcaxy: ${src}: ${sentence}`;
@@ -46,21 +48,24 @@ export function useWarnings(
     if (!image || !loaded) return;
     if (image.clientWidth && !unstyled && !getComputedStyle(image).getPropertyValue("--imcaxy"))
       warn("styles", 'the style sheet is missing: import "@imcaxy/react/styles.css".');
-    distorted(image, src);
+    misshapen(image, props);
     wasteful(image, src);
     return lateLargest(image, props);
   });
 }
 
-/** Compares the box of the attributes with the picture that came. */
-function distorted(image: HTMLImageElement, src: string): void {
-  const [width, height] = [image.getAttribute("width"), image.getAttribute("height")].map(Number);
+/** Compares the box of the attributes, or those of the case of art direction, with the picture that came. */
+function misshapen(image: HTMLImageElement, { src, fit, sourceWidth }: PlainPictureProps): void {
+  if (fit === "contain" || sourceWidth) return;
+  const cases = image.closest("picture")?.querySelectorAll("source") ?? [];
+  const sized = [...cases].find(({ media }) => matchMedia(media || "all").matches) ?? image;
+  const [width, height] = [sized.getAttribute("width"), sized.getAttribute("height")].map(Number);
   if (!width || !height || !image.naturalHeight) return;
   const natural = image.naturalWidth / image.naturalHeight;
   if (Math.abs(width / height / natural - 1) > LARGEST_DISTORTION)
     warn(
       src,
-      `width and height say ${width} × ${height}, the picture has ${image.naturalWidth} × ${image.naturalHeight}.`,
+      `the box is ${width} × ${height}, the picture ${image.naturalWidth} × ${image.naturalHeight}. If its source is small, set \`sourceWidth\`.`,
     );
 }
 
@@ -84,8 +89,11 @@ function lateLargest(image: HTMLImageElement, { src, priority, loading }: PlainP
     observing = true;
     new PerformanceObserver((list) => {
       const entry = list.getEntries().at(-1) as (PerformanceEntry & { element?: Element }) | undefined;
-      largest = entry?.element;
-      dispatchEvent(new Event("imcaxy-largest"));
+      clearTimeout(calm);
+      calm = setTimeout(() => {
+        largest = entry?.element;
+        dispatchEvent(new Event("imcaxy-largest"));
+      }, CALM);
     }).observe({ type: "largest-contentful-paint", buffered: true });
   }
   look();

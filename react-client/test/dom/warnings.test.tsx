@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
-import { describe, expect, it } from "vitest";
-import { Image } from "../../src/index.js";
+import { describe, expect, it, vi } from "vitest";
+import { Image, Picture } from "../../src/index.js";
 import { acting, imgIn, mount, provided } from "../mount.js";
 import { consoleOutput } from "../setup.js";
 
@@ -31,6 +31,19 @@ describe("a warning", () => {
   it("names a picture whose attributes have another ratio", async () => {
     const [said] = await saidOf(<Image {...BOX} src="crooked.jpg" />, { naturalHeight: 640 });
     expect(said).toMatch(/crooked\.jpg.*800 × 600.*640 × 640/);
+  });
+
+  it.each([{ fit: "contain" }, { sourceWidth: 640 }] as const)("allows another ratio with %o", async (props) => {
+    expect(await saidOf(<Image {...BOX} {...props} src="other.jpg" />, { naturalHeight: 640 })).toEqual([]);
+  });
+
+  it("compares with the case of art direction that is shown", async () => {
+    const square = { media: "(min-width: 1px)", width: 400, height: 400 };
+    const never = { media: "print", width: 100, height: 400 };
+    vi.stubGlobal("matchMedia", (media: string) => ({ matches: media !== "print" }));
+    const picture = <Picture {...BOX} src="square.jpg" sources={[never, square]} />;
+    expect(await saidOf(picture, { naturalHeight: 640 })).toEqual([]);
+    vi.unstubAllGlobals();
   });
 
   it("names a file of more than twice the pixels shown", async () => {

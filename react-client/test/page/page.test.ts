@@ -109,6 +109,25 @@ describe.each(["19", "18"] as const)("a page with React %s", (react) => {
     expect(await boxes(wide)).toEqual([[800, 600]]);
   });
 
+  it("keeps its box when the source is smaller than that and has another shape", async () => {
+    const page = await visit("small", { width: 1000, height: 2000 });
+    await settled(page);
+    expect(await boxes(page)).toEqual([
+      [800, 600],
+      [800, 600],
+      [1000, 250],
+    ]);
+    expect(await page.evaluate(() => (window as unknown as { shift: number }).shift)).toBe(0);
+    const fits = await page.$$eval("img", (images) => images.map((image) => getComputedStyle(image).objectFit));
+    expect(fits).toEqual(["cover", "contain", "cover"]);
+  });
+
+  it("is one item of a grid, also with several sources", async () => {
+    const page = await visit("grid");
+    await settled(page);
+    expect((await page.locator(".grid").boundingBox())?.height).toBe(600);
+  });
+
   it("fills a box", async () => {
     const page = await visit("fill");
     await settled(page);

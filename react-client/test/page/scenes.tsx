@@ -31,6 +31,20 @@ const SCENES: Record<string, ReactElement> = {
       sources={[{ media: "(max-width: 600px)", src: "face.png", width: 400, height: 400 }]}
     />
   ),
+  // The server does not enlarge: these come as 300 × 100.
+  small: (
+    <>
+      <Image {...CAT} src="small.png" priority />
+      <Image {...CAT} src="small.png" loading="eager" fit="contain" />
+      <Image src="small.png" alt="" loading="eager" layout="fullWidth" aspectRatio={4} />
+      <p>below</p>
+    </>
+  ),
+  grid: (
+    <div className="grid">
+      <Picture {...CAT} formats={["avif", "webp"]} loading="eager" />
+    </div>
+  ),
   far: (
     <>
       <div className="far" />

@@ -11,6 +11,7 @@ const SHEET = `
 body { margin: 0; font: 16px/1.5 sans-serif }
 .column { width: 300px }
 .tall { position: relative; width: 300px; height: 500px }
+.grid { display: grid; gap: 40px }
 .far { height: 20000px }
 `;
 
@@ -98,6 +99,10 @@ function picture(url: URL, response: ServerResponse): void {
   const [width, height] = ["width", "height"].map((name) => Number(url.searchParams.get(name)));
   if (url.searchParams.get("file") === "missing.png") {
     response.writeHead(404, { "content-type": "application/problem+json" }).end("{}");
+    return;
+  }
+  if (url.searchParams.get("file") === "small.png") {
+    response.writeHead(200, { "content-type": "image/png" }).end(png(300, 100));
     return;
   }
   response.writeHead(200, { "content-type": "image/png", "cache-control": "max-age=300" });
