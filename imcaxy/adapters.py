@@ -6,6 +6,7 @@ from imcaxy.store.blobs.base import Blobs
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.catalog.base import Catalog
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
+from imcaxy.store.upkeep import Local
 
 # The libraries of the stack are imported when they are used: that takes longer than all the rest.
 
@@ -37,3 +38,8 @@ def catalog(settings: Settings, clock: Clock) -> Catalog:
     from imcaxy.store.catalog.mongo_client import Database  # noqa: PLC0415 - see above
 
     return MongoCatalog(Database(uri, settings.store_timeout), clock)
+
+
+def local(blobs: Blobs) -> Local | None:
+    """The blob store's disk, when it is one of this machine's."""
+    return blobs if isinstance(blobs, FileBlobs) else None

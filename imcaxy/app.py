@@ -10,6 +10,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from imcaxy import adapters, gallery
 from imcaxy.clock import Clock
@@ -43,15 +44,14 @@ from imcaxy.sources.downloads import DownloadLimits, Downloads
 from imcaxy.sources.fetching import HttpReader
 from imcaxy.store.catalog.base import Instance
 from imcaxy.store.memory import MemoryTier
+from imcaxy.store.room import DiskRoom
 from imcaxy.store.store import Store
-from imcaxy.store.sweep import Limits, Sweep
+from imcaxy.store.upkeep import Care, Upkeep, disk_outlook
 from imcaxy.tasks import Tasks
 
 FILES = 65_536  # open files that a server process asks for
 HEADS = 16  # the part of the memory limit that heads take is one of so many
 OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
-SWEEP_EVERY = 60.0  # seconds between two sweeps
-LONGEST_RESPONSE = 900.0  # seconds that a response may read a blob after its entry is gone
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
 
 _log = logging.getLogger("imcaxy.app")
@@ -107,6 +107,7 @@ class Server:
         timeout = settings.store_timeout
         self._blobs = adapters.blobs(settings, self._clock)
         self._catalog = adapters.catalog(settings, self._clock)
+        self._room = DiskRoom(settings.disk_limit)
         self._store = Store(
             self._catalog,
             self._blobs,
@@ -114,6 +115,7 @@ class Server:
             self._clock,
             self._tasks,
             timeout,
+            room=self._room,
         )
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
         http = _http_reader(settings)
@@ -193,7 +195,7 @@ class Server:
         await self._register()
         await self._processor.start()
         await self._listener.start(sockets)
-        self._tasks.detach(self._sweep_forever(), "sweep")
+        self._tasks.detach(self._upkeep().run(self._stopping), "upkeep")
         self._unready = None
 
     def stop_soon(self) -> None:
@@ -230,7 +232,11 @@ class Server:
             )
         elif self._settings.minio_endpoint:  # then it is another server, which is reached or not
             catalog = await _tried("catalog", self._catalog.check)
-        return [blobs, catalog, await _tried("processor", self._processor.check)]
+        findings = [blobs, catalog]
+        if blobs[1] and catalog[1] and (local := adapters.local(self._blobs)):
+            look = partial(disk_outlook, self._catalog, local, self._settings.disk_limit)
+            findings.append(await _tried("disk", look))
+        return [*findings, await _tried("processor", self._processor.check)]
 
     async def _register(self, *, left: bool = False) -> None:
         await self._catalog.write_instance(
@@ -243,23 +249,17 @@ class Server:
             )
         )
 
-    async def _sweep_forever(self) -> None:
-        limits = Limits(disk_limit=self._settings.disk_limit, longest_response=LONGEST_RESPONSE)
-        sweep = Sweep(
-            self._catalog,
-            self._blobs,
-            self._clock,
-            self._incarnation,
-            limits,
-            self._blobs.remove_unfinished,
+    def _upkeep(self) -> Upkeep:
+        settings = self._settings
+        return Upkeep(
+            catalog=self._catalog,
+            blobs=self._blobs,
+            store=self._store,
+            room=self._room,
+            clock=self._clock,
+            incarnation=self._incarnation,
+            care=Care(settings.client_timeout, settings.scrub_rate, adapters.local(self._blobs)),
         )
-        while not self._stopping.is_set():
-            try:
-                await sweep.sweep_once()
-            except StoreError as error:
-                _log.warning("the sweep gave up", extra={"reason": str(error)})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), SWEEP_EVERY)
 
 
 async def serve(

@@ -120,7 +120,12 @@ class Settings(BaseSettings):
     )
     disk_limit: Bytes = Field(
         ByteSize(10240 * MIB),
-        description="Bytes of kept pictures on disk or in the bucket; past it the least used go.",
+        description="Bytes of pictures on disk or in the bucket; past it those worth least go.",
+    )
+    scrub_rate: ByteSize = Field(
+        ByteSize(4 * MIB),
+        ge=0,
+        description="Bytes of kept files verified per second in the background; 0 is off.",
     )
     stream_limit: Bytes = Field(
         ByteSize(256 * MIB),

@@ -1,6 +1,5 @@
 """How much this process may still write before the disk limit is reached."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,14 +11,14 @@ from imcaxy.store.eviction import Marks, footprint, taken
 class DiskRoom:
     """A share of what is left below the limit, known since the last reading of the catalog.
 
-    Between two readings each of `sharers` processes may use its share, so that together they stay
-    below the limit. `pressed` is set when eviction, or another reading, is due.
+    Between two readings each process may use its share, so that together they stay below the
+    limit. `pressed` says that eviction, or another reading, is due.
     """
 
-    def __init__(self, limit: int, sharers: int = 1) -> None:
-        self.marks = Marks(limit)
-        self.pressed = asyncio.Event()
-        self._sharers = sharers
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.marks = Marks(limit)  # of the file system's size, when that is less
+        self.pressed = False
         self._left: int | None = None  # bytes; None before the first reading: nothing is refused
         self._alarm = 0  # `pressed` is set when less is left
         self._unrecorded = 0  # bytes of blobs being written, which no reading can show yet
@@ -29,27 +28,27 @@ class DiskRoom:
         """Bytes that may still be written; None before the first reading."""
         return self._left
 
-    def learn(self, usage: Usage, free: int | None = None) -> None:
-        """Take in a reading: the catalog's, and the bytes `free` in the file system (None: any)."""
+    def learn(self, usage: Usage, sharers: int, free: int | None = None) -> None:
+        """Take in a reading: the catalog's, how many processes share what is left, and the bytes
+        `free` in the file system (None: enough).
+        """
         used = taken(usage)
-        above = self.marks.limit - used.total
-        if free is not None:
-            above = min(above, free)
-        share = above // self._sharers
+        limit = self._limit if free is None else min(self._limit, used.total + free)
+        self.marks = Marks(limit)
+        above = limit - used.total
+        share = above // sharers
         self._left = share - self._unrecorded
         # Half of the way to the high mark: the others may be as fast. Above it, half of the rest.
-        self._alarm = share - max(0, self.marks.high - used.total) // self._sharers // 2
+        self._alarm = share - max(0, self.marks.high - used.total) // sharers // 2
         if used.total > self.marks.high:
             self._alarm = share // 2
-        self.pressed.clear()
-        if used.total > self.marks.high or (free is not None and above <= 0):
-            self.pressed.set()
+        self.pressed = above <= 0 or used.total > self.marks.high
 
     @contextmanager
     def writing(self) -> "Iterator[Writing]":
         """Around the writing of one blob and its entry; StoreFull when there is no room at all."""
         if self._left is not None and self._left <= 0:
-            self.pressed.set()
+            self.pressed = True
             raise _full()
         writing = Writing(self)
         try:
@@ -65,7 +64,7 @@ class DiskRoom:
             return
         self._left -= size
         if self._left < self._alarm:
-            self.pressed.set()
+            self.pressed = True
         if self._left < 0:
             raise _full()
 

@@ -173,6 +173,12 @@ class Store:
             self._memory.drop(entry.signature)
         await self._in_time(self._catalog.delete_entry(entry.blob, self._clock.wall()))
 
+    async def forget_damaged(self, entry: Entry, fault: str) -> None:
+        """The same, told in the log."""
+        facts = {"blob": entry.blob, "signature": entry.signature, "fault": fault}
+        _log.warning("a kept picture is missing or damaged: forgotten", extra=facts)
+        await self.forget(entry)
+
     def apply(self, number: int, keys: Iterable[str]) -> None:
         """Hold nothing older than log record `number` under these keys (I1), in one step."""
         self._memory.drop_keys(keys, number)
@@ -211,8 +217,7 @@ class Store:
                 try:
                     kept = await self._open(entry)
                 except (BlobMissing, BlobCorrupt) as error:
-                    self._report(entry, error.kind)
-                    await self.forget(entry)
+                    await self.forget_damaged(entry, error.kind)
                     continue
                 if kept.body is not None and epoch == self._epoch:
                     self._memory.put(entry, kept.body)
@@ -257,18 +262,13 @@ class Store:
             raise CatalogError("The store did not answer in time.") from error
 
     def _damaged(self, entry: Entry) -> None:
-        self._report(entry, "damaged while it was read")
         self._tasks.detach(self._heal(entry), "heal")
 
     async def _heal(self, entry: Entry) -> None:
         try:
-            await self.forget(entry)
+            await self.forget_damaged(entry, "damaged while it was read")
         except StoreError as error:
             _log.warning("an entry could not be forgotten", extra={"error": error.kind})
-
-    def _report(self, entry: Entry, fault: str) -> None:
-        facts = {"blob": entry.blob, "signature": entry.signature, "fault": fault}
-        _log.warning("a kept picture is missing or damaged: forgotten", extra=facts)
 
     def note_uses_every(self, seconds: float) -> None:
         """Have a variant's uses written once in this time at most."""

@@ -67,6 +67,7 @@ class Sweep:
         self._incarnation = incarnation
         self._limits = limits
         self._tidy = tidy
+        self.disk_limit = limits.disk_limit  # less while the disk itself is smaller
         self._watch = Watch(catalog, clock, limits.lease)
         self._turn: Claim | None = None
         self._beat_at = 0.0
@@ -162,7 +163,7 @@ class Sweep:
         return removed
 
     async def _evict(self, swept: Swept) -> None:
-        marks = Marks(self._limits.disk_limit)
+        marks = Marks(self.disk_limit)
         wanted = excess(taken(await self._catalog.usage()), marks)
         while wanted > 0:
             page = await self._catalog.oldest_entries(_PAGE)

@@ -20,7 +20,9 @@ STACK = {
 
 
 def test_nothing_set_is_files_and_sqlite() -> None:
-    assert isinstance(adapters.blobs(load(), Clock()), FileBlobs)
+    blobs = adapters.blobs(load(), Clock())
+    assert isinstance(blobs, FileBlobs)
+    assert adapters.local(blobs) is blobs
     assert isinstance(adapters.catalog(load(), Clock()), SQLiteCatalog)
 
 
@@ -30,6 +32,7 @@ def test_stack_set_is_bucket_and_mongodb(monkeypatch: pytest.MonkeyPatch) -> Non
     blobs = adapters.blobs(load(), Clock())
     assert isinstance(blobs, S3Blobs)
     assert blobs.tier == "bucket"
+    assert adapters.local(blobs) is None
     assert isinstance(adapters.catalog(load(), Clock()), MongoCatalog)
 
 

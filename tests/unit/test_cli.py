@@ -132,9 +132,10 @@ def test_check_tries_every_part_and_names_it(capsys: pytest.CaptureFixture[str])
     assert [line.split()[:2] for line in lines] == [
         ["ok", "blobs"],
         ["ok", "catalog"],
+        ["ok", "disk"],
         ["ok", "processor"],
     ]
-    assert "libvips 8." in lines[2]
+    assert "libvips 8." in lines[3]
 
 
 def test_check_with_a_part_that_fails_says_which_and_ends_with_1(

@@ -30,6 +30,8 @@ class Digest(Protocol):
 _NAME = re.compile(r"[A-Za-z0-9_-]{4,128}", re.ASCII)
 _THREADS = 4  # each, for reading and for writing: reads must not queue behind fsync
 _WRITE = 1024 * 1024  # bytes gathered before one trip to a thread; also held per running put
+_SPARE = 64 * 1024 * 1024  # bytes of the file system that blobs leave to the catalog and others
+_SPARE_PART = 20  # and at most this part of it
 _READ = 4 * CHUNK  # bytes read ahead per trip to a thread; also held per running read
 
 
@@ -161,6 +163,16 @@ class FileBlobs:
         """Remove what dead writers left unfinished; how many there were."""
         return await self._run(self._writers, lambda: remove_unfinished(self._root / "tmp"))
 
+    async def free(self) -> int:
+        """Bytes that blobs may still take of the file system; a small part of it is left alone."""
+
+        def look() -> int:
+            found = os.statvfs(self._root)
+            spare = min(_SPARE, found.f_blocks * found.f_frsize // _SPARE_PART)
+            return max(0, found.f_bavail * found.f_frsize - spare)
+
+        return await self._run(self._readers, look)
+
     async def check(self) -> str:
         """Write, read and delete one blob."""
 
@@ -173,8 +185,10 @@ class FileBlobs:
             await self.load(name, kept)
         finally:
             await self.delete(name)
-        free = await self._run(self._readers, lambda: os.statvfs(self._root))
-        return f"files in {self._root}: {free.f_bavail * free.f_frsize // 2**20} MiB free"
+        free = await self.free()
+        if free == 0:
+            raise BlobError(f"files in {self._root}: the disk is full; nothing more is kept.")
+        return f"files in {self._root}: {free // 2**20} MiB free"
 
     async def close(self) -> None:
         """End the threads."""

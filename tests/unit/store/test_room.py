@@ -17,24 +17,24 @@ def test_room_refuses_nothing_before_the_first_reading() -> None:
 
 
 def test_room_is_shared_among_processes() -> None:
-    room = DiskRoom(1_000_000, sharers=4)
-    room.learn(NOTHING)
+    room = DiskRoom(1_000_000)
+    room.learn(NOTHING, 4)
     assert room.left == 250_000
 
 
 def test_room_is_bounded_by_what_the_file_system_has() -> None:
     room = DiskRoom(1_000_000)
-    room.learn(NOTHING, free=1000)
+    room.learn(NOTHING, 1, free=1000)
     assert room.left == 1000
-    room.learn(NOTHING, free=0)
-    assert room.pressed.is_set()
+    room.learn(NOTHING, 1, free=0)
+    assert room.pressed
     with pytest.raises(StoreFull), room.writing():
         pytest.fail("there is no room")
 
 
 def test_write_past_the_room_is_refused_and_those_after_it() -> None:
     room = DiskRoom(100_000)
-    room.learn(NOTHING)
+    room.learn(NOTHING, 1)
     with room.writing() as writing:
         writing.add(90_000)
         with pytest.raises(StoreFull):
@@ -45,33 +45,43 @@ def test_write_past_the_room_is_refused_and_those_after_it() -> None:
 
 def test_reading_does_not_give_back_what_is_still_being_written() -> None:
     room = DiskRoom(100_000)
-    room.learn(NOTHING)
+    room.learn(NOTHING, 1)
     with room.writing() as writing:
         writing.add(50_000)
-        room.learn(NOTHING)
+        room.learn(NOTHING, 1)
         assert room.left == 50_000 - ROW
-    room.learn(Usage(1, 50_000))
+    room.learn(Usage(1, 50_000), 1)
     assert room.left is not None
     assert 40_000 < room.left < 50_000
-    room.learn(NOTHING)
+    room.learn(NOTHING, 1)
     assert room.left == 100_000
+
+
+def test_marks_are_those_of_a_file_system_smaller_than_the_limit() -> None:
+    room = DiskRoom(1_000_000)
+    room.learn(Usage(0, 300_000), 1, free=100_000)
+    assert room.marks.limit == 400_000
+    room.learn(Usage(0, 300_000), 1, free=10**9)
+    assert room.marks.limit == 1_000_000
 
 
 def test_room_is_pressed_on_half_of_the_way_to_the_high_mark() -> None:
     room = DiskRoom(100_000)
-    room.learn(NOTHING)
+    room.learn(NOTHING, 1)
     with room.writing() as writing:
         writing.add(44_000 - ROW)
-        assert not room.pressed.is_set()
+        pressed = [room.pressed]
         writing.add(2000)
-        assert room.pressed.is_set()
-    room.learn(NOTHING)
-    assert not room.pressed.is_set()
+        pressed.append(room.pressed)
+        assert pressed == [False, True]
+    room.learn(NOTHING, 1)
+    assert not room.pressed
 
 
 def test_reading_above_the_high_mark_presses_at_once() -> None:
     room = DiskRoom(100_000)
-    room.learn(Usage(0, 85_000))
-    assert not room.pressed.is_set()
-    room.learn(Usage(0, 91_000))
-    assert room.pressed.is_set()
+    pressed = []
+    for taken in (85_000, 91_000):
+        room.learn(Usage(0, taken), 1)
+        pressed.append(room.pressed)
+    assert pressed == [False, True]
