@@ -14,6 +14,7 @@ ImcaxyError
 │  ├─ SourceMalformed          400
 │  ├─ SourceRefused            403  its address or domain is not allowed
 │  ├─ SourceMissing            404
+│  ├─ SourceEmpty              400  its origin answered without a single byte
 │  ├─ SourceFailed             502  its origin failed or broke off
 │  ├─ SourceTimeout            504
 │  ├─ SourceTooLarge           422  bytes, pixels or frames
@@ -188,6 +189,13 @@ class SourceMissing(SourceError):
 
     status, kind, title = 404, "source-missing", "The source image does not exist."
     remember = 30.0
+
+
+class SourceEmpty(SourceError):
+    """The origin says that the image has no bytes."""
+
+    status, kind, title = 400, "source-empty", "The source image is empty."
+    remember = 3.0
 
 
 class SourceFailed(SourceError):

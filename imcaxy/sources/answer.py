@@ -4,7 +4,7 @@ from io import BytesIO
 
 import aiohttp
 
-from imcaxy.errors import SourceError, SourceFailed, SourceMissing, SourceTooLarge
+from imcaxy.errors import SourceEmpty, SourceError, SourceFailed, SourceMissing, SourceTooLarge
 
 
 def check_answer(response: aiohttp.ClientResponse, max_bytes: int) -> int:
@@ -47,7 +47,7 @@ def check_answer(response: aiohttp.ClientResponse, max_bytes: int) -> int:
 async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     """The whole body, counted while it comes.
 
-    Raises SourceTooLarge, and SourceFailed when it is empty or cut.
+    Raises SourceTooLarge, SourceEmpty, and SourceFailed when it is cut.
     """
     length = None if "Transfer-Encoding" in response.headers else response.content_length
     body, size = BytesIO(), 0  # grows in place and gives its bytes away without a copy
@@ -56,7 +56,9 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         if size > max_bytes:
             raise too_large(size, max_bytes)
         body.write(chunk)
-    if size == 0 or (length is not None and size != length):
+    if size == 0 and not length:
+        raise SourceEmpty(value=response.url.host)
+    if length is not None and size != length:
         raise SourceFailed(
             "The source's server broke off before the image was whole.", value=response.url.host
         )

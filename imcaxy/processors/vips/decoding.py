@@ -57,6 +57,7 @@ class Header:
     profile: bool  # an ICC profile is embedded
     channels: int
     space: str  # libvips' name of the colour space
+    frames: int = 1
 
 
 def read_header(original: Encoded, max_pixels: int) -> Header:
@@ -83,31 +84,44 @@ def header_of(image: pyvips.Image) -> Header:
         bool(image.get_typeof("icc-profile-data")),
         image.bands,
         image.interpretation,
+        image.get_n_pages() if image.get_typeof("delay") else 1,  # pages of a TIFF are no frames
     )
 
 
-def from_pixels(original: Encoded, shrink: int, use: Callable[[pyvips.Image], _Result]) -> _Result:
-    """What `use` makes of the decoded picture (first frame, sides divided by `shrink`).
+def from_pixels(
+    original: Encoded,
+    shrink: int,
+    use: Callable[[pyvips.Image], _Result],
+    *,
+    animated: bool = False,
+) -> _Result:
+    """What `use` makes of the decoded picture, its sides divided by `shrink`.
+
+    It is the first frame, or all of them under each other where `animated` says so.
 
     The picture is read from top to bottom once, so `use` must consume it. Damage raises
     pyvips.Error when it is reached; damage that costs no pixel does not.
     """
     strict = "warning" if original.format == "jpeg" else "error"
     try:
-        return use(_load(original, strict, shrink))
+        return use(_load(original, strict, shrink, animated=animated))
     except pyvips.Error as error:
         if strict == "error" or not any(text in error.detail for text in _HARMLESS):
             raise
     return use(_load(original, "error", shrink))
 
 
-def _load(original: Encoded, strictness: str, shrink: int = 1) -> pyvips.Image:
+def _load(
+    original: Encoded, strictness: str, shrink: int = 1, *, animated: bool = False
+) -> pyvips.Image:
     name = _LOADERS.get(original.format)
     if name is None:
         raise SourceUnsupported(value=original.format, accepted=", ".join(sorted(_LOADERS)))
     options: dict[str, Any] = {"access": "sequential", "fail_on": strictness}
     if shrink > 1:
         options |= {"shrink": shrink} if original.format == "jpeg" else {"scale": 1 / shrink}
+    if animated:
+        options["n"] = -1
     try:
         return getattr(pyvips.Image, name)(original.body, **options)
     except pyvips.Error as error:

@@ -16,6 +16,7 @@ _SAVERS = {
     "webp": "webpsave_buffer",
     "avif": "heifsave_buffer",
     "tiff": "tiffsave_buffer",
+    "gif": "gifsave_buffer",
 }
 _METADATA = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "orientation")
 _QUALITY = 75
@@ -32,16 +33,16 @@ def written_formats() -> tuple[str, ...]:
 def output_format(asked: object, source: str, alpha: bool) -> str:
     """The format to write: what was asked, else the source's own, else what loses nothing.
 
-    A source that we do not write becomes JPEG, or PNG where it has alpha or few colours.
+    A source of another format becomes JPEG, or PNG where it has alpha.
     Raises FormatUnsupported.
     """
     if asked:
         if asked not in MEDIA_TYPES:
             raise FormatUnsupported(value=str(asked), accepted=", ".join(sorted(MEDIA_TYPES)))
         return str(asked)
-    if source in ("jpeg", "png", "webp"):
+    if source in MEDIA_TYPES and source != "avif":  # which takes seconds: only where it is asked
         return source
-    return "png" if alpha or source == "gif" else "jpeg"
+    return "png" if alpha else "jpeg"
 
 
 def encode(image: pyvips.Image, kind: str, options: Options) -> bytes:

@@ -6,5 +6,6 @@ MEDIA_TYPES = {  # by value of `type`
     "webp": "image/webp",
     "avif": "image/avif",
     "tiff": "image/tiff",
+    "gif": "image/gif",
 }
 INFO_TYPE = "application/json"

@@ -23,7 +23,7 @@ Size = tuple[int, int]  # width, height in pixels
 # fmt: off
 OPERATIONS = frozenset({
     "autorotate", "blur", "convert", "crop", "enlarge", "extract", "fit", "flip", "flop", "resize",
-    "rotate", "smartcrop", "thumbnail", "watermarkimage", "zoom",
+    "rotate", "smartcrop", "thumbnail", "watermark", "watermarkimage", "zoom",
 })
 # fmt: on
 _REQUIRED = {  # operation: (how many of the names must be there, names)
@@ -37,6 +37,7 @@ _REQUIRED = {  # operation: (how many of the names must be there, names)
     "zoom": (1, ("factor",)),
     "rotate": (1, ("rotate",)),
     "blur": (1, ("sigma", "minampl")),
+    "watermark": (1, ("text",)),
 }
 _EXIF_TURNS = {  # orientation: clockwise degrees, then whether mirrored left-right
     2: (0, True),
@@ -49,7 +50,8 @@ _EXIF_TURNS = {  # orientation: clockwise degrees, then whether mirrored left-ri
 }
 _LOAD_SHRINKS = (8, 4, 2)  # what decoders divide by at almost no cost
 _SHRINKING_FORMATS = frozenset({"jpeg", "webp"})
-_ENCODER_SIDES = {"jpeg": 65500, "webp": 16383, "avif": 16384}  # pixels; longest side, by format
+# Pixels; the longest side, by format.
+_ENCODER_SIDES = {"jpeg": 65500, "webp": 16383, "avif": 16384, "gif": 65535}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ class Turn:
     def size(self, width: int, height: int) -> Size:
         """The sides after turning; turning again gives the sides before."""
         return (height, width) if self.degrees in (90, 270) else (width, height)
+
+    @property
+    def corner(self) -> tuple[bool, bool]:
+        """Whether the corner that ends at 0, 0 lay at the right, and whether at the bottom."""
+        across = self.degrees in (180, 270)
+        down = self.degrees in (90, 180)
+        if self.degrees in (90, 270):
+            return across != self.flopped, down != self.mirrored
+        return across != self.mirrored, down != self.flopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +94,9 @@ class Plan:
 
     shrink: int  # the decoder's own division: 1, 2, 4 or 8
     turn: Turn
-    scaled: Size  # after turning; the picture is brought to exactly this
-    repeat: int  # above 1: `scaled` is reached by repeating each pixel, not by resampling
+    repeat: int  # times that each pixel is repeated in both directions
+    average: int  # sides of the squares of pixels that are averaged to one
+    scaled: Size  # after turning; the picture is then brought to exactly this
     window: Window | None
 
     @property
@@ -108,6 +120,17 @@ class _Wish:
     area: tuple[int, int, int, int] | None  # left, top, width, height
 
 
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How the sides come to be what they are, and whether anything is resized or cut at all."""
+
+    box: Size  # that the picture is brought into
+    loaded: int  # the decoder's division
+    average: int
+    scaled: Size
+    changed: bool
+
+
 def plan(operation: str, options: Options, stored: Size, orientation: int, kind: str) -> Plan:
     """The plan of one operation on a picture of `stored` sides, that EXIF orientation and format.
 
@@ -116,15 +139,14 @@ def plan(operation: str, options: Options, stored: Size, orientation: int, kind:
     check_required(operation, options)
     if operation == "autorotate":
         turn = turn_of({}, orientation)
-        return Plan(1, turn, turn.size(*stored), 1, None)
+        return Plan(1, turn, 1, 1, turn.size(*stored), None)
     own = {operation: True} if operation in ("flip", "flop") else {}
     turn = turn_of({**options, **own}, orientation)
     sides = turn.size(*stored)
     wish = _wish(operation, options, sides)
-    box, scaled, changed = _scale(wish, sides, kind)
-    window = _window(wish, box, scaled) if changed else None
-    repeat = wish.repeat if scaled == (sides[0] * wish.repeat, sides[1] * wish.repeat) else 1
-    return Plan(_load_shrink(sides, scaled, kind), turn, scaled, repeat, window)
+    scale = _scale(wish, sides, kind)
+    window = _window(wish, scale.box, scale.scaled) if scale.changed else None
+    return Plan(scale.loaded, turn, wish.repeat, scale.average, scale.scaled, window)
 
 
 def check_required(operation: str, options: Options) -> None:
@@ -137,11 +159,12 @@ def check_required(operation: str, options: Options) -> None:
         raise MissingParameter(accepted=joint.join(names))
 
 
-def check_size(sides: Size, kind: str, max_pixels: int) -> None:
+def check_size(sides: Size, kind: str, max_pixels: int, frames: int = 1) -> None:
     """Raise VariantTooLarge when a picture of these sides may not, or cannot, be written."""
     width, height = sides
-    if width * height > max_pixels:
-        raise VariantTooLarge(value=f"{width}x{height}", accepted=f"up to {max_pixels} pixels")
+    if width * height * frames > max_pixels:
+        shown = f"{width}x{height}" if frames == 1 else f"{frames} frames of {width}x{height}"
+        raise VariantTooLarge(value=shown, accepted=f"up to {max_pixels} pixels")
     longest = _ENCODER_SIDES.get(kind)
     if longest is not None and max(sides) > longest:
         raise VariantTooLarge(
@@ -217,24 +240,25 @@ def _fit_box(sides: Size, width: int, height: int) -> Size:
     return sides if box[0] >= sides[0] and box[1] >= sides[1] else box
 
 
-def _scale(wish: _Wish, sides: Size, kind: str) -> tuple[Size, Size, bool]:
-    """The box, the sides of the picture in it, and whether anything is resized or cut at all."""
+def _scale(wish: _Wish, sides: Size, kind: str) -> _Scale:
     factor, width, height = _factor(wish, sides)
     shrink = max(math.floor(factor * 0.75 if factor >= 2 else factor), 1)
     rest = shrink / factor
     if not (wish.enlarge or wish.force) and sides[0] < width and sides[1] < height:
         shrink, rest, (width, height) = 1, 0.0, sides
-    now = sides
+    now, loaded = sides, 1
     if kind in _SHRINKING_FORMATS and shrink >= 2:
         loaded = next(k for k in _LOAD_SHRINKS if k <= shrink)
         now = _loaded(now[0], loaded, kind), _loaded(now[1], loaded, kind)
         factor = max(factor / loaded, 1.0)
         shrink = math.floor(factor)
         rest = shrink / factor
+        if loaded > min(sides):  # decoders would leave nothing of the shorter side
+            loaded = 1
     now = now[0] * wish.repeat, now[1] * wish.repeat
     box = width, height
     if not (wish.force or box != sides or wish.area):
-        return box, now, False
+        return _Scale(box, loaded, 1, now, changed=False)
     if shrink > 1:
         now = _at_least_one(now[0] / shrink), _at_least_one(now[1] / shrink)
         pick = max if wish.crop else min
@@ -243,7 +267,7 @@ def _scale(wish: _Wish, sides: Size, kind: str) -> tuple[Size, Size, bool]:
         now = box
     elif rest:
         now = _at_least_one(now[0] * rest), _at_least_one(now[1] * rest)
-    return box, now, True
+    return _Scale(box, loaded, shrink, now, changed=True)
 
 
 def _factor(wish: _Wish, sides: Size) -> tuple[float, int, int]:
@@ -289,14 +313,6 @@ def _cut(gravity: str, box: Size, scaled: Size) -> Window:
     left = {"west": 0, "east": across}.get(gravity, (across + 1) // 2)
     top = {"north": 0, "south": down}.get(gravity, (down + 1) // 2)
     return Window("cut", max(left, 0), max(top, 0), min(scaled[0], box[0]), min(scaled[1], box[1]))
-
-
-def _load_shrink(sides: Size, scaled: Size, kind: str) -> int:
-    """The decoder's division that leaves a third more pixels than needed, for the resampler."""
-    if kind not in _SHRINKING_FORMATS:
-        return 1
-    room = 0.75 * min(sides[0] / scaled[0], sides[1] / scaled[1])
-    return next((k for k in _LOAD_SHRINKS if k <= room), 1)
 
 
 def _loaded(side: int, shrink: int, kind: str) -> int:

@@ -15,7 +15,7 @@ from imcaxy.errors import (
     Undecodable,
     VariantTooLarge,
 )
-from imcaxy.processors.vips import colour, decoding, encoding, geometry, pixels
+from imcaxy.processors.vips import animation, colour, decoding, encoding, geometry, pixels
 from imcaxy.processors.vips.decoding import Encoded, Header
 from imcaxy.processors.vips.formats import INFO_TYPE, MEDIA_TYPES
 
@@ -67,6 +67,9 @@ def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) ->
     if steps[0].operation == "info":
         return Made(INFO_TYPE, _info(header, source.format))
     todo = _fused(_with_overlays(steps, originals[1:]))
+    animated = header.frames > 1 and _last_format(todo, source.format, header) in animation.FORMATS
+    if not animated:
+        header = replace(header, frames=1)
     job = None
     while job is None and todo:
         job = _job(todo.pop(0), header, source.format, limits)
@@ -74,11 +77,12 @@ def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) ->
         job = _unchanged(header, source.format)
 
     def finish(image: pyvips.Image) -> tuple[str, bytes]:
-        last, image = _carried_out(job, todo, image, limits)
-        return last.format, encoding.encode(image, last.format, last.options)
+        last, frames = _carried_out(job, todo, image, limits)
+        film = animation.joined(frames, image)
+        return last.format, encoding.encode(film, last.format, last.options)
 
     try:
-        kind, body = decoding.from_pixels(source, job.plan.shrink, finish)
+        kind, body = decoding.from_pixels(source, job.plan.shrink, finish, animated=animated)
     except pyvips.Error as error:
         raise decoding.translated(error) from error
     if len(body) > limits.bytes:
@@ -92,6 +96,13 @@ def _with_overlays(steps: Sequence[Step], overlays: Sequence[Encoded]) -> list[S
         replace(step, overlay=next(given, None)) if step.operation == "watermarkimage" else step
         for step in steps
     ]
+
+
+def _last_format(steps: Sequence[Step], kind: str, header: Header) -> str:
+    for step in steps:
+        if step.operation != "autorotate":
+            kind = encoding.output_format(step.options.get("type"), kind, header.alpha)
+    return kind
 
 
 def _fused(steps: list[Step]) -> list[Step]:
@@ -120,7 +131,7 @@ def _planned(step: Step, header: Header, kind: str, limits: Limits) -> _Job:
     stored = header.width, header.height
     plan = geometry.plan(step.operation, options, stored, header.orientation, kind)
     after = encoding.output_format(options.get("type"), kind, header.alpha)
-    geometry.check_size(plan.size, after, limits.pixels)
+    geometry.check_size(plan.size, after, limits.pixels, header.frames)
     if plan.window is not None and plan.window.kind == "smart":  # which has to look at all of it
         geometry.check_size(plan.scaled, "", limits.pixels)
     overlay = _overlay(step, limits) if step.operation == "watermarkimage" else None
@@ -134,15 +145,16 @@ def _unchanged(header: Header, kind: str) -> _Job:
 
 def _carried_out(
     job: _Job, todo: Sequence[Step], image: pyvips.Image, limits: Limits
-) -> tuple[_Job, pyvips.Image]:
-    """The last job that was done, and its picture."""
-    image = _done(job, image)
+) -> tuple[_Job, list[pyvips.Image]]:
+    """The last job that was done, and the frames of its picture."""
+    frames = animation.each_frame(image, lambda frame: _done(job, frame))
     for step in todo:
-        image = image.copy_memory()
-        following = _job(step, decoding.header_of(image), job.format, limits)
+        frames = [frame.copy_memory() for frame in frames]
+        header = replace(decoding.header_of(frames[0]), frames=len(frames))
+        following = _job(step, header, job.format, limits)
         if following is not None:
-            job, image = following, _done(following, image)
-    return job, image
+            job, frames = following, [_done(following, frame) for frame in frames]
+    return job, frames
 
 
 def _done(job: _Job, image: pyvips.Image) -> pyvips.Image:

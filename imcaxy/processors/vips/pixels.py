@@ -1,11 +1,12 @@
 """What a plan does to pixels, in the child. Nothing is computed until the picture is encoded."""
 
+import math
 from collections.abc import Mapping
 
 import pyvips
 
-from imcaxy.errors import MalformedParameter, Undecodable
-from imcaxy.processors.vips import colour
+from imcaxy.errors import MalformedParameter
+from imcaxy.processors.vips import colour, watermarks
 from imcaxy.processors.vips.geometry import Plan, Size, Turn, Window
 
 Options = Mapping[str, object]
@@ -19,40 +20,86 @@ def render(
 ) -> pyvips.Image:
     """The picture that the plan and the options describe, in sRGB or grey.
 
-    Raises MalformedParameter, and Undecodable for an overlay outside the picture.
+    Raises MalformedParameter, and Undecodable for a watermark outside the picture.
     """
     background = _background(options)
-    if plan.scaled[0] * plan.scaled[1] > image.width * image.height:
-        image = _scaled(_turned(image, plan.turn), plan.scaled, plan.repeat)
+    width, height = plan.turn.size(image.width, image.height)
+    if plan.scaled[0] > width or plan.scaled[1] > height or plan.repeat > 1:
+        image = _scaled(_turned(image, plan.turn), plan, plan.scaled)
     else:  # turning holds all pixels in memory, so it is done where they are fewest
-        image = _scaled(image, plan.turn.size(*plan.scaled), plan.repeat)
-        image = _turned(image, plan.turn)
+        image = _squared(image, plan.average, plan.turn)
+        image = _turned(_scaled(image, plan, plan.turn.size(*plan.scaled)), plan.turn)
     image = colour.to_srgb(image)
     if plan.window is not None:
         image = _windowed(image, plan.window, str(options.get("extend", "copy")), background)
     image = _blurred(image, options)
+    if options.get("text"):
+        image = watermarks.labelled(image, options)
     if overlay is not None:
-        image = _overlaid(image, overlay, options)
+        image = watermarks.overlaid(image, overlay, options)
     if any(background):
         image = colour.flatten(image, background)
     return colour.to_grey(image) if options.get("colorspace") == "bw" else image
 
 
-def _scaled(image: pyvips.Image, sides: Size, repeat: int) -> pyvips.Image:
-    """The picture with those sides."""
-    if repeat > 1:
-        return image.zoom(repeat, repeat)
-    width, height = sides
-    if (image.width, image.height) == (width, height):
+def _scaled(image: pyvips.Image, plan: Plan, sides: Size) -> pyvips.Image:
+    """The picture with those sides: pixels repeated, then averaged, then resampled."""
+    if plan.repeat > 1:
+        image = image.zoom(plan.repeat, plan.repeat)
+    if (image.width, image.height) == sides:
         return image
-    across, down = width / image.width, height / image.height
     if not image.hasalpha():
-        return image.resize(across, vscale=down)
-    return _unpremultiplied(image.premultiply().resize(across, vscale=down), image.format)
+        return _resampled(image, plan.average, sides)
+    return _unpremultiplied(_resampled(image.premultiply(), plan.average, sides), image.format)
+
+
+def _resampled(image: pyvips.Image, average: int, sides: Size) -> pyvips.Image:
+    if average > 1:
+        image = _averaged(image, average)
+    width, height = sides
+    across, down = width / image.width, height / image.height
+    if across <= 1 and down <= 1:
+        return image.resize(across, vscale=down, gap=0)
+    return image.affine(
+        [across, 0, 0, down],
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        oarea=[0, 0, width, height],
+        extend="copy",
+        premultiplied=True,
+    )
+
+
+def _averaged(image: pyvips.Image, side: int) -> pyvips.Image:
+    """The mean of each square of pixels, rounded half up.
+
+    For whole bytes libvips multiplies by a rounded reciprocal, which loses up to half a level
+    unless the side is a power of two.
+    """
+    across, down = min(side, image.width), min(side, image.height)
+    if image.format != "uchar" or not side & (side - 1):
+        return image.shrink(across, down)
+    image = (image.cast("float").shrinkv(down) + 0.5).cast("uchar")
+    return (image.cast("float").shrinkh(across) + 0.5).cast("uchar")
+
+
+def _squared(image: pyvips.Image, average: int, turn: Turn) -> pyvips.Image:
+    """The picture cut or stretched to whole squares, so that after turning they begin at 0, 0.
+
+    How many there are is rounded half up; the last one is cut, or filled with its edge.
+    """
+    if average == 1:
+        return image
+    width, height = (
+        max(math.floor(side / average + 0.5), 1) * average for side in (image.width, image.height)
+    )
+    far_across, far_down = turn.corner
+    left = width - image.width if far_across else 0
+    top = height - image.height if far_down else 0
+    return image.embed(left, top, width, height, extend="copy")
 
 
 def _unpremultiplied(image: pyvips.Image, pixel: str) -> pyvips.Image:
-    return image.unpremultiply().cast(pixel)
+    return image.unpremultiply().rint().cast(pixel)
 
 
 def _turned(image: pyvips.Image, turn: Turn) -> pyvips.Image:
@@ -98,31 +145,8 @@ def _blurred(image: pyvips.Image, options: Options) -> pyvips.Image:
     return _unpremultiplied(image.premultiply().gaussblur(sigma), image.format)
 
 
-def _overlaid(image: pyvips.Image, overlay: pyvips.Image, options: Options) -> pyvips.Image:
-    """The picture under an sRGB overlay with alpha; without alpha itself if it had none."""
-    left, top = _whole(options, "left"), _whole(options, "top")
-    if left >= image.width or top >= image.height:
-        raise Undecodable(
-            "The watermark lies outside the picture.",
-            value=f"left={left} top={top}",
-            accepted=f"within {image.width}x{image.height}",
-        )
-    opacity = options.get("opacity", 1.0)
-    if isinstance(opacity, int | float) and 0 < opacity < 1:
-        overlay = (overlay * [1, 1, 1, opacity]).cast("uchar").copy(interpretation="srgb")
-    opaque = not image.hasalpha()
-    base = image if image.bands > 2 else image.colourspace("srgb")
-    result = base.composite2(overlay, "over", x=left, y=top).cast("uchar")
-    return result.extract_band(0, n=3) if opaque else result
-
-
 def _background(options: Options) -> tuple[int, ...]:
     value = options.get("background")
     if isinstance(value, list | tuple) and len(value) >= 3:
         return tuple(int(shade) for shade in value[:3])
     return 0, 0, 0
-
-
-def _whole(options: Options, name: str) -> int:
-    value = options.get(name, 0)
-    return max(value, 0) if isinstance(value, int) else 0

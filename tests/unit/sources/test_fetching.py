@@ -13,6 +13,7 @@ import pytest
 
 from imcaxy.errors import (
     Overloaded,
+    SourceEmpty,
     SourceError,
     SourceFailed,
     SourceMissing,
@@ -148,7 +149,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         (redirect("file:///etc/passwd"), SourceRefused),
         (redirect("data:image/png;base64,AAAA"), SourceRefused),
         (redirect("http://user:secret@example.com/"), SourceRefused),
-        (reply("200 OK", b""), SourceFailed),
+        (reply("200 OK", b""), SourceEmpty),
         (reply("200 OK", BODY, length=len(BODY) + 1), SourceFailed),
         (reply("200 OK", BODY, length=10**15), SourceTooLarge),
         (reply("200 OK", b"a" * 100_001), SourceTooLarge),
@@ -167,7 +168,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
         (CHUNKED + b"3\r\nabcXX0\r\n\r\n", SourceFailed),
         (CHUNKED + b"-3\r\nabc\r\n0\r\n\r\n", SourceFailed),
         (CHUNKED + b"5\r\nabcde\r\n0\r\n", SourceFailed),
-        (CHUNKED + b"0\r\n\r\n", SourceFailed),
+        (CHUNKED + b"0\r\n\r\n", SourceEmpty),
         (CHUNKED + b"1869F\r\n" + b"a" * 99_999 + b"\r\n2\r\nab\r\n0\r\n\r\n", SourceTooLarge),
         (HEAD + b"X: " + b"a" * 100_000 + b"\r\n\r\n", SourceFailed),
         (HEAD + b"X: a\r\n" * 5_000 + b"\r\n", SourceFailed),

@@ -130,7 +130,7 @@ def test_child_bad_frame_ends_it(garbage: bytes) -> None:
     [
         (request(("explode", {}, False)), "unsupported-operation"),
         (request(("info", {}, False), formats=["svg"]), "source-unsupported"),
-        (request(("resize", {"width": 5, "type": "gif"}, False)), "unsupported-format"),
+        (request(("resize", {"width": 5, "type": "pdf"}, False)), "unsupported-format"),
         (request(("resize", {}, False)), "missing-parameter"),
         (request(("resize", {"width": 5}, False), pixels=10), "source-too-large"),
         (request(("convert", {"type": "png"}, False), bytes=10), "variant-too-large"),

@@ -164,9 +164,9 @@ def _orientation(image: pyvips.Image) -> int:
 
 
 def _kept_type(item: Photo) -> str:
-    if item.format in ("jpeg", "png", "webp"):
+    if item.format != "avif":
         return item.format
-    return "png" if item.alpha or item.format == "gif" else "jpeg"
+    return "png" if item.alpha else "jpeg"
 
 
 def _colour_fault(

@@ -155,10 +155,12 @@ def test_turn_of_exif_and_request_are_combined(
         ({"width": 500}, (6000, 4000), "png", 1),
         ({"width": 500}, (2000, 1000), "jpeg", 2),
         ({"width": 500}, (1000, 1000), "jpeg", 1),
-        ({"width": 500, "height": 4000, "force": True}, (6000, 4000), "jpeg", 1),
+        ({"width": 500, "height": 4000, "force": True}, (6000, 4000), "jpeg", 8),  # as Imaginary
+        ({"width": 1}, (1, 3000), "jpeg", 1),
+        ({"height": 10}, (3, 3000), "webp", 1),
     ],
 )
-def test_plan_decoder_shrinks_but_leaves_more_than_needed(
+def test_plan_decoder_shrinks_as_imaginary_does(
     options: Options, stored: tuple[int, int], kind: str, shrink: int
 ) -> None:
     assert plan("resize", options, stored, 1, kind).shrink == shrink
@@ -184,7 +186,7 @@ def test_plan_without_what_it_needs_is_refused(operation: str, options: Options)
         plan(operation, options, PORTRAIT, 1, "png")
 
 
-@pytest.mark.parametrize("name", ["", "info", "watermark", "Resize", "__class__"])
+@pytest.mark.parametrize("name", ["", "info", "watermarks", "Resize", "__class__"])
 def test_check_required_unknown_operation_is_refused(name: str) -> None:
     with pytest.raises(OperationUnsupported):
         check_required(name, {})
@@ -258,10 +260,11 @@ def test_plan_any_request_stays_within_the_picture(
         return
     assert min(*found.scaled, *found.size) >= 1
     assert found.shrink in (1, 2, 4, 8)
-    decoded = found.turn.size(*(side / found.shrink for side in stored))  # type: ignore[arg-type]  # fractions do as well
-    if found.shrink > 1:
-        assert decoded[0] >= found.scaled[0]
-        assert decoded[1] >= found.scaled[1]
+    assert min(stored) >= found.shrink
+    assert found.average >= 1
+    decoded = found.turn.size(*(side // found.shrink for side in stored))
+    if found.shrink > 1:  # nothing is enlarged that the decoder has shrunk, but where it is forced
+        assert max(decoded[0] - found.scaled[0], decoded[1] - found.scaled[1]) >= 0
     if found.window is not None and found.window.kind == "cut":
         assert found.window.left >= 0
         assert found.window.top >= 0

@@ -11,6 +11,7 @@ import pyvips
 from imcaxy.errors import (
     FormatUnsupported,
     ImcaxyError,
+    MalformedParameter,
     MissingParameter,
     OperationUnsupported,
     ProcessorCrashed,
@@ -58,7 +59,7 @@ async def test_start_returns_before_a_child_is_there(vips: VipsProcessor) -> Non
 async def test_check_makes_a_picture_of_every_format(vips: VipsProcessor) -> None:
     line = await vips.check()
     assert line.startswith("libvips 8.")
-    assert "formats avif jpeg png tiff webp" in line
+    assert "formats avif gif jpeg png tiff webp" in line
 
 
 async def test_make_same_request_gives_same_bytes_in_any_child() -> None:
@@ -77,10 +78,12 @@ async def test_make_same_request_gives_same_bytes_in_any_child() -> None:
 @pytest.mark.parametrize(
     ("operation", "options", "error"),
     [
-        ("watermark", {"text": "x"}, OperationUnsupported),
+        ("shrink", {"width": 5}, OperationUnsupported),
+        ("watermark", {}, MissingParameter),
+        ("watermark", {"text": "<b>never closed"}, MalformedParameter),
         ("resize", {}, MissingParameter),
         ("watermarkimage", {"image": "http://x.test/"}, MissingParameter),
-        ("resize", {"width": 5, "type": "gif"}, FormatUnsupported),
+        ("resize", {"width": 5, "type": "pdf"}, FormatUnsupported),
     ],
 )
 async def test_make_impossible_request_is_refused(
@@ -221,7 +224,7 @@ async def test_make_jpeg_of_alpha_lies_on_the_background(vips: VipsProcessor) ->
 @pytest.mark.parametrize("name", [item.name for item in corpus() if item.alpha])
 async def test_make_alpha_without_type_stays(vips: VipsProcessor, name: str) -> None:
     made = await make(vips, "resize", {"width": 60}, photo(name))
-    assert made.media_type in ("image/png", "image/webp")
+    assert made.media_type in ("image/png", "image/webp", "image/tiff")
     assert made.pixels().hasalpha()
 
 
@@ -378,12 +381,6 @@ async def test_pipeline_overlays_go_to_their_steps(vips: VipsProcessor) -> None:
     assert pixels(4, 4) == [255, 0, 0]
     assert pixels(30, 30) != [255, 0, 0]
     assert pixels(140, 40) == [255, 0, 0]
-
-
-async def test_pipeline_with_an_operation_we_lack_is_refused(vips: VipsProcessor) -> None:
-    steps = '[{"operation": "watermark", "params": {"text": "x"}}]'
-    with pytest.raises(OperationUnsupported):
-        await make(vips, "pipeline", pipeline(steps), photo("png-shipped"))
 
 
 # Cost.
