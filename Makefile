@@ -56,6 +56,10 @@ bench: $(READY) ## measure start, memory and speed
 rivals: $(READY) ## compare the speed of kept pictures with nginx and Varnish (installs them and wrk; ARGS="--rounds 9")
 	@$(PY) benchmarks/rivals.py $(ARGS)
 
+.PHONY: parity
+parity: $(READY) ## ask a real Imaginary and ours the same (REQUESTS=2000); needs `make services SERVICES=imaginary`
+	@$(PY) -m tests.parity --requests $(or $(REQUESTS),2000)
+
 .PHONY: kill
 kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), and look at what is left
 	@$(PY) -m tests.faults.kill --rounds $(or $(ROUNDS),1000)

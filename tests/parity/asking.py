@@ -97,7 +97,7 @@ class Both:
             ) as answer:
                 body = await answer.read()
                 return seen(answer.status, answer.headers.get("Content-Type", ""), body)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return Seen(0)
 
 
@@ -130,7 +130,7 @@ async def both(directory: Path) -> AsyncIterator[Both]:
     async with Imaginary() as theirs, ScriptedOrigin() as origin:
         for item in sources().values():
             origin.script(f"/{item.name}", Answer(item.body, media_type="image/x"))
-        timeout = aiohttp.ClientTimeout(total=60)
+        timeout = aiohttp.ClientTimeout(total=30)
         async with (
             Server(directory, **settings) as ours,
             aiohttp.ClientSession(timeout=timeout) as session,

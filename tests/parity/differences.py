@@ -90,188 +90,153 @@ def _negotiates(pair: Pair) -> bool:
 
 
 def _is_lossy(pair: Pair) -> bool:
-    return pair.ours.media_type in ("image/webp", "image/gif", "image/jpeg")
+    lossy = pair.ours.media_type in ("image/webp", "image/gif", "image/jpeg")
+    return lossy or "one-bit" in pair.request.source
 
+
+def _is(*names: str) -> Callable[[Pair], bool]:
+    return lambda pair: _source(pair).format in names
+
+
+def _with(*operations: str) -> Callable[[Pair], bool]:
+    return lambda pair: _does(pair.request, *operations)
+
+
+def _fits_turned(pair: Pair) -> bool:
+    return _does(pair.request, "fit") and _is_turned(pair)
+
+
+def _mirrors_twice(pair: Pair) -> bool:
+    asked = _does(pair.request, "flip") or _names(pair.request, "flip")
+    return asked and _source(pair).orientation in (2, 4, 5, 7)
+
+
+def _turns_again(pair: Pair) -> bool:
+    return _source(pair).orientation > 1 and len(pair.request.steps()) > 1
+
+
+def _loses_turn(pair: Pair) -> bool:
+    from_webp = _source(pair).format == "webp"
+    return _is_turned(pair) and (
+        from_webp or (_is_photo(pair) and _names(pair.request, "norotation"))
+    )
+
+
+def _is_tiny_fit(pair: Pair) -> bool:
+    return _does(pair.request, "fit") and min(_source(pair).width, _source(pair).height) <= 8
+
+
+def _has_steps(pair: Pair) -> bool:
+    return pair.request.operation == "pipeline" and len(pair.request.steps()) > 1
+
+
+def _damages_text(pair: Pair) -> bool:
+    small = min(pair.ours.width, pair.ours.height) <= 200
+    grey = any(kind in pair.request.source for kind in ("grey", "one-bit", "16-bit"))
+    return _does(pair.request, "watermark") and (small or grey)
+
+
+def _pads_alpha(pair: Pair) -> bool:
+    pads = _names(pair.request, "extend", "embed") or _does(pair.request, "resize")
+    return _source(pair).alpha and pads
+
+
+def _colours_grey(pair: Pair) -> bool:
+    return "grey" in pair.request.source and _names(pair.request, "background")
+
+
+def _is_checked_first(pair: Pair) -> bool:
+    return pair.ours.status in (400, 404) and pair.theirs.status in (400, 404, 406)
+
+
+def _looks_for_interest(pair: Pair) -> bool:
+    smart = any(options.get("gravity") == "smart" for options in _options(pair.request))
+    return smart or _does(pair.request, "smartcrop")
+
+
+def _fails_to_overlay(pair: Pair) -> bool:
+    return _does(pair.request, "watermarkimage") and pair.ours.status in (404, 406)
+
+
+_LOOSE = ("palette", "speed", "aspectratio")
+_CHANNELS = _says("not one band", "must have 1 or", "vector must have", "bad dimensions")
+STATUS: tuple[Kind, ...] = ("status",)
+LIKENESS: tuple[Kind, ...] = ("likeness",)
+SHAPE: tuple[Kind, ...] = ("size", "likeness")
 
 DIFFERENCES: tuple[Difference, ...] = (
-    # What Imaginary refuses or cannot do.
-    Difference("avif-input", "§5", ("status", "info"), lambda pair: _source(pair).format == "avif"),
-    Difference("drawings", "§5", ("status",), lambda pair: _source(pair).format in ("svg", "pdf")),
+    Difference("avif-input", "§5", ("status", "info"), _is("avif")),
+    Difference("drawings", "§5", STATUS, _is("svg", "pdf")),
+    Difference("text-anywhere", "Q28", STATUS, lambda it: _with("watermark")(it) and _CHANNELS(it)),
     Difference(
-        "text-anywhere",
-        "Q28",
-        ("status",),
-        lambda pair: (
-            _does(pair.request, "watermark")
-            and _says("bad dimensions", "not one band", "must have 1 or")(pair)
-        ),
+        "overlay-anywhere", "Q28", STATUS, lambda it: _with("watermarkimage")(it) and _CHANNELS(it)
     ),
+    Difference("cmyk-background", "Q22", STATUS, lambda it: _is_cmyk(it) and _CHANNELS(it)),
     Difference(
-        "overlay-anywhere",
-        "Q28",
-        ("status",),
-        lambda pair: (
-            _does(pair.request, "watermarkimage") and _says("not one band", "must have 1 or")(pair)
-        ),
+        "narrow-pictures",
+        "§7",
+        STATUS,
+        _says("shrunk to nothing", "bad image dimension", "not set"),
     ),
-    Difference(
-        "cmyk-background",
-        "Q22",
-        ("status",),
-        lambda pair: _is_cmyk(pair) and _says("vector must have")(pair),
-    ),
-    Difference(
-        "narrow-pictures", "§7", ("status",), _says("shrunk to nothing", "bad image dimensions")
-    ),
-    Difference(
-        "lost-buffer",
-        "Q14",
-        ("status",),
-        _says("Not a JPEG file", "unable to parse image", "Corrupt", "premature end"),
-    ),
-    Difference("crash", "Q8", ("status",), lambda pair: pair.theirs.status == 0),
+    Difference("lost-buffer", "Q14", STATUS, _says("Not a JPEG file", "unable to parse image")),
+    Difference("crash", "Q8", STATUS, lambda it: it.theirs.status == 0 and it.ours.status > 0),
     Difference(
         "failed-steps",
         "Q9",
         ("status", "type", "size", "likeness"),
-        lambda pair: '"ignore_failure"' in pair.request.options().get("operations", ""),
+        lambda it: "ignore_failure" in it.request.options().get("operations", ""),
     ),
     Difference(
         "types-between-steps",
         "Q33",
-        ("status",),
-        lambda pair: (
-            pair.request.operation == "pipeline" and _says("Unsupported image output type")(pair)
-        ),
+        STATUS,
+        lambda it: _has_steps(it) and _says("Unsupported image output type")(it),
     ),
-    # What is checked when, and what a failure is called.
-    Difference(
-        "checked-first",
-        "§3",
-        ("status",),
-        lambda pair: (
-            pair.ours.status in (400, 404)
-            and pair.theirs.status in (400, 404, 406)
-            and _source(pair).broken
-        ),
-    ),
+    Difference("checked-first", "§3", STATUS, _is_checked_first),
     Difference(
         "damaged-sources",
         "§5",
-        ("status",),
-        lambda pair: _source(pair).broken and pair.ours.status == 400,
+        STATUS,
+        lambda it: _source(it).broken and 400 in (it.ours.status, it.theirs.status),
     ),
-    Difference(
-        "overlay-failures",
-        "§8",
-        ("status",),
-        lambda pair: (
-            _does(pair.request, "watermarkimage")
-            and pair.theirs.status == 400
-            and pair.ours.status in (404, 406)
-        ),
-    ),
-    Difference("too-large", "Q5", ("status",), lambda pair: pair.ours.status == 422),
+    Difference("overlay-failures", "§8", STATUS, _fails_to_overlay),
+    Difference("too-large", "Q5", STATUS, lambda it: it.ours.status == 422),
     Difference("type-auto", "§11.2", ("type", "status"), _negotiates),
-    # Pictures that come out another way.
-    Difference("animations", "§5", ("frames",), lambda pair: _source(pair).frames > 1),
     Difference(
-        "fit-turned",
-        "Q10",
-        ("size", "likeness"),
-        lambda pair: _does(pair.request, "fit") and _is_turned(pair),
+        "strict-values",
+        "Q8",
+        STATUS,
+        lambda it: any(f"parameter {name}" in it.ours.message for name in _LOOSE),
     ),
-    Difference(
-        "orientation-kept",
-        "Q11",
-        ("size", "likeness"),
-        lambda pair: _source(pair).orientation > 1 and len(pair.request.steps()) > 1,
-    ),
-    Difference(
-        "mirror-twice",
-        "Q12",
-        ("likeness", "size"),
-        lambda pair: (
-            _source(pair).orientation in (2, 4, 5, 7)
-            and (_does(pair.request, "flip") or _names(pair.request, "flip"))
-        ),
-    ),
-    Difference(
-        "turn-lost",
-        "Q13",
-        ("size", "likeness"),
-        lambda pair: _is_turned(pair) and _source(pair).format == "webp",
-    ),
-    Difference(
-        "turn-lost-jpeg",
-        "Q13",
-        ("size", "likeness"),
-        lambda pair: _is_turned(pair) and _is_photo(pair) and _names(pair.request, "norotation"),
-    ),
-    Difference(
-        "one-pixel-fit",
-        "Q10",
-        ("size", "likeness"),
-        lambda pair: (
-            _does(pair.request, "fit") and min(_source(pair).width, _source(pair).height) <= 8
-        ),
-    ),
+    Difference("animations", "§5", ("frames",), lambda it: _source(it).frames > 1),
+    Difference("fit-turned", "Q10", SHAPE, _fits_turned),
+    Difference("orientation-kept", "Q11", SHAPE, _turns_again),
+    Difference("mirror-twice", "Q12", SHAPE, _mirrors_twice),
+    Difference("turn-lost", "Q13", SHAPE, _loses_turn),
+    Difference("tiny-fit", "Q19", SHAPE, _is_tiny_fit),
     Difference(
         "turned-twice-encoded",
         "Q13",
-        ("likeness",),
-        lambda pair: _is_turned(pair) and _is_photo(pair),
+        LIKENESS,
+        lambda it: _is_turned(it) and _is_photo(it),
         floor=0.85,
     ),
-    Difference(
-        "steps-twice-encoded",
-        "Q17",
-        ("likeness",),
-        lambda pair: pair.request.operation == "pipeline" and len(pair.request.steps()) > 1,
-        floor=0.80,
-    ),
-    Difference("profiles", "Q16", ("likeness",), _drops_profile, floor=0.80),
-    Difference("cmyk-black", "Q16", ("likeness",), _is_cmyk, floor=0.60),
-    Difference(
-        "overlay-holes", "§8", ("likeness",), lambda pair: _does(pair.request, "watermarkimage")
-    ),
-    Difference(
-        "text-on-small",
-        "Q28",
-        ("likeness",),
-        lambda pair: (
-            _does(pair.request, "watermark") and min(pair.ours.width, pair.ours.height) <= 200
-        ),
-    ),
-    Difference(
-        "extend-alpha",
-        "Q22",
-        ("likeness",),
-        lambda pair: (
-            _source(pair).alpha
-            and (_names(pair.request, "extend", "embed") or _does(pair.request, "resize"))
-        ),
-    ),
-    Difference("alpha-edges", "§10", ("likeness",), lambda pair: _source(pair).alpha, floor=0.90),
-    Difference("info-of-16-bit", "§12", ("info",), lambda pair: "16-bit" in pair.request.source),
-    # Versions: Imaginary 1.2.4 is built against libvips 8.14, ours is 8.18.
-    Difference(
-        "smart-crop-version",
-        "libvips",
-        ("likeness",),
-        lambda pair: _does(pair.request, "smartcrop") or _names_smart(pair.request),
-        floor=0.30,
-    ),
-    Difference("rounding-version", "libvips", ("likeness",), _is_lossy, floor=0.92),
+    Difference("steps-twice-encoded", "Q17", LIKENESS, _has_steps, floor=0.80),
+    Difference("profiles", "Q16", LIKENESS, _drops_profile, floor=0.80),
+    Difference("cmyk-black", "Q16", LIKENESS, _is_cmyk, floor=0.40),
+    Difference("overlay-holes", "§8", LIKENESS, _with("watermarkimage")),
+    Difference("text-on-small", "Q28", LIKENESS, _damages_text),
+    Difference("extend-alpha", "Q22", LIKENESS, _pads_alpha, floor=0.80),
+    Difference("grey-background", "Q22", LIKENESS, _colours_grey),
+    Difference("alpha-edges", "§10", LIKENESS, lambda it: _source(it).alpha, floor=0.90),
+    Difference("tiff-orientation", "libvips", ("info",), _is("tiff")),
+    Difference("smart-crop-version", "libvips", LIKENESS, _looks_for_interest, floor=0.10),
+    Difference("rounding-version", "libvips", LIKENESS, _is_lossy, floor=0.92),
     Difference(
         "palette-version",
         "libvips",
-        ("likeness",),
-        lambda pair: _names(pair.request, "palette"),
-        floor=0.90,
+        LIKENESS,
+        lambda it: _names(it.request, "palette"),
+        floor=0.85,
     ),
 )
-
-
-def _names_smart(request: Request) -> bool:
-    return any(options.get("gravity") == "smart" for options in _options(request))

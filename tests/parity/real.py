@@ -1,18 +1,17 @@
 """A real Imaginary, as `make services` builds it, started for one run."""
 
 import asyncio
-import os
 import subprocess
 from pathlib import Path
 from typing import Self
 
 import aiohttp
 
-from tests.e2e.server import ROOT, free_port
+from services.place import Place
+from tests import real
+from tests.e2e.server import free_port
 
-URL = "IMAGINARY_URL"  # of one that runs already; it must allow `url=`
-BINARY = "IMAGINARY_BINARY"  # path of one to start
-_BUILT = ROOT / ".services" / "bin" / "imaginary"
+_PROGRAM = "SERVICES_IMAGINARY_PROGRAM"
 _BOOT = 20.0  # seconds
 
 
@@ -21,42 +20,47 @@ class NoImaginary(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            f"No Imaginary to compare with. `make services` builds one at {_BUILT}; or name a "
-            f"program with {BINARY}, or a running server that allows url= with {URL}."
+            "There is no Imaginary to compare with: `make services SERVICES=imaginary` builds one, "
+            f"or name a program with {_PROGRAM}."
         )
 
 
 class Imaginary:
-    """A real Imaginary; one that was started here is started again when it has crashed.
+    """A real Imaginary of one's own, which is started again when it has crashed or hangs.
 
-    `flags` are added to those of one that is started. Raises NoImaginary when there is none.
+    `flags` are added to those with which it fetches sources. Raises NoImaginary.
     """
 
     def __init__(self, *flags: str) -> None:
-        running = os.environ.get(URL)
-        self.url = running.rstrip("/") if running and not flags else ""
+        self.url = ""
         self.crashes = 0
-        self._program = Path(os.environ.get(BINARY, _BUILT))
+        self._program = program()
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
-        if not self.url and not self._program.is_file():
-            raise NoImaginary
 
     async def __aenter__(self) -> Self:
-        if not self.url:
-            await self._start()
+        await self._start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._end()
+
+    async def revive(self) -> None:
+        """Start it again if it has ended, or does not answer any more."""
+        if self._process is not None and self._process.poll() is None:
+            try:
+                await _ready(self.url, self._process, within=2.0)
+            except TimeoutError:
+                self._end()
+            else:
+                return
+        self.crashes += 1
+        await self._start()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-    async def revive(self) -> None:
-        """Start it again if it has ended."""
-        if self._process is not None and self._process.poll() is not None:
-            self.crashes += 1
-            await self._start()
 
     async def _start(self) -> None:
         port = free_port()
@@ -70,8 +74,17 @@ class Imaginary:
         await _ready(self.url, self._process)
 
 
-async def _ready(url: str, process: "subprocess.Popen[bytes]") -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(_BOOT):
+def program() -> Path:
+    """The program that `make services` has built, or the one that the environment names."""
+    named = real.told(_PROGRAM)
+    path = Path(named) if named else Place.default().folder / "bin" / "imaginary"
+    if not path.is_file():
+        raise NoImaginary
+    return path
+
+
+async def _ready(url: str, process: "subprocess.Popen[bytes]", within: float = _BOOT) -> None:
+    async with asyncio.timeout(within), aiohttp.ClientSession() as session:
         while process.poll() is None:
             try:
                 async with session.get(f"{url}/health") as answer:

@@ -23,15 +23,12 @@ def render(
     Raises MalformedParameter, and Undecodable for a watermark outside the picture.
     """
     background = _background(options)
-    width, height = plan.turn.size(image.width, image.height)
-    if plan.scaled[0] > width or plan.scaled[1] > height or plan.repeat > 1:
-        image = _scaled(_turned(image, plan.turn), plan, plan.scaled)
-    else:  # turning holds all pixels in memory, so it is done where they are fewest
-        image = _squared(image, plan.average, plan.turn)
-        image = _turned(_scaled(image, plan, plan.turn.size(*plan.scaled)), plan.turn)
+    extend = str(options.get("extend", "copy"))
+    extend = extend if extend in _EXTENDS else "mirror"
+    image = _shaped(image, plan, extend)
     image = colour.to_srgb(image)
     if plan.window is not None:
-        image = _windowed(image, plan.window, str(options.get("extend", "copy")), background)
+        image = _windowed(image, plan.window, extend, background)
     image = _blurred(image, options)
     if options.get("text"):
         image = watermarks.labelled(image, options)
@@ -42,29 +39,42 @@ def render(
     return colour.to_grey(image) if options.get("colorspace") == "bw" else image
 
 
-def _scaled(image: pyvips.Image, plan: Plan, sides: Size) -> pyvips.Image:
-    """The picture with those sides: pixels repeated, then averaged, then resampled."""
+def _shaped(image: pyvips.Image, plan: Plan, extend: str) -> pyvips.Image:
+    """The picture turned and with the sides of the plan.
+
+    Turning holds all pixels in memory, so it is done where they are fewest: at the end, unless a
+    side grows. Which corner resampling begins at decides single pixels, so it comes first then.
+    """
     if plan.repeat > 1:
-        image = image.zoom(plan.repeat, plan.repeat)
-    if (image.width, image.height) == sides:
-        return image
-    if not image.hasalpha():
-        return _resampled(image, plan.average, sides)
-    return _unpremultiplied(_resampled(image.premultiply(), plan.average, sides), image.format)
+        image = _turned(image, plan.turn).zoom(plan.repeat, plan.repeat)
+        turn = Turn()
+    else:
+        turn = plan.turn
+    if turn.size(image.width, image.height) == plan.scaled:
+        return _turned(image, turn)
+    pixel, alpha = image.format, image.hasalpha()
+    image = image.premultiply() if alpha else image
+    image = _averaged(_squared(image, plan.average, turn), plan.average)
+    now = turn.size(image.width, image.height)
+    if plan.scaled[0] > now[0] or plan.scaled[1] > now[1]:
+        image = _resampled(_turned(image, turn), plan.scaled, extend)
+        turn = Turn(upright=False)
+    else:
+        image = _resampled(image, turn.size(*plan.scaled), extend)
+    return _turned(_unpremultiplied(image, pixel) if alpha else image, turn)
 
 
-def _resampled(image: pyvips.Image, average: int, sides: Size) -> pyvips.Image:
-    if average > 1:
-        image = _averaged(image, average)
+def _resampled(image: pyvips.Image, sides: Size, extend: str) -> pyvips.Image:
+    """The picture with those sides; where one grows, `extend` is what lies beyond its edges."""
     width, height = sides
     across, down = width / image.width, height / image.height
-    if across <= 1 and down <= 1:
+    if (across < 1 and down < 1) or across == down == 1:
         return image.resize(across, vscale=down, gap=0)
     return image.affine(
         [across, 0, 0, down],
         interpolate=pyvips.Interpolate.new("bicubic"),
         oarea=[0, 0, width, height],
-        extend="copy",
+        extend=extend,
         premultiplied=True,
     )
 
@@ -75,6 +85,8 @@ def _averaged(image: pyvips.Image, side: int) -> pyvips.Image:
     For whole bytes libvips multiplies by a rounded reciprocal, which loses up to half a level
     unless the side is a power of two.
     """
+    if side == 1:
+        return image
     across, down = min(side, image.width), min(side, image.height)
     if image.format != "uchar" or not side & (side - 1):
         return image.shrink(across, down)
@@ -126,7 +138,7 @@ def _windowed(
     image = image.copy_memory()
     if window.kind == "smart":
         return image.smartcrop(window.width, window.height, interesting="attention")
-    options: dict[str, object] = {"extend": extend if extend in _EXTENDS else "mirror"}
+    options: dict[str, object] = {"extend": extend}
     if extend == "background":
         image = colour.with_room_for(image, background)
         shades = list(background if image.bands > 2 else background[:1])

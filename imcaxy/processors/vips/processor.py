@@ -16,7 +16,7 @@ from imcaxy.processors.vips.geometry import OPERATIONS
 from imcaxy.processors.vips.pool import Pool
 from imcaxy.sources.base import Original
 
-_OPERATIONS_VERSION = 1  # raised when the same request would give other bytes
+_OPERATIONS_VERSION = 2  # raised when the same request would give other bytes
 _WHEEL = "pyvips-binary"
 _Step = tuple[str, dict[str, Value], bool]  # operation, options, whether its failure is ignored
 _PROBE = bytes.fromhex(  # a PNG of one grey pixel
@@ -33,7 +33,7 @@ class VipsProcessor:
     """
 
     name = "vips"
-    recipe = "1"
+    recipe = "2"
     operations = OPERATIONS | {"info", "pipeline"}
 
     def __init__(  # noqa: PLR0913 - limits, each of them a setting

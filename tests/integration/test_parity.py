@@ -1,0 +1,36 @@
+"""Our answers beside those of the real Imaginary; the whole comparison is `make parity`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.parity.asking import Both, both
+from tests.parity.comparison import ALIKE, compare
+from tests.parity.requests import OPERATIONS, requests
+from tests.parity.sources import originals
+
+pytestmark = pytest.mark.integration("imaginary-program")
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[Both]:
+    async with both(tmp_path) as asked:
+        yield asked
+
+
+async def test_random_requests_are_answered_as_by_imaginary(servers: Both) -> None:
+    report = compare(await servers.ask_all(requests(200, seed=20)))
+    assert report.unexplained == [], "\n".join(report.lines())
+    plain = sorted(score for score, _, excuse in report.similarities if excuse is None)
+    assert len(plain) > 30
+    assert plain[len(plain) // 2] > 0.99
+    assert plain[0] >= ALIKE
+
+
+def test_requests_are_about_every_operation_and_source() -> None:
+    asked = requests(2000, seed=1)
+    assert {each.operation for each in asked} >= set(OPERATIONS)
+    assert {each.source for each in asked} >= set(originals())
+    assert len(originals()) >= 40
+    assert requests(50, seed=1) == asked[:50]
