@@ -7,6 +7,7 @@ ImcaxyError
 │  ├─ OperationUnknown         404
 │  ├─ OperationUnsupported     501  known, but this processor does not have it
 │  ├─ FormatUnsupported        400
+│  ├─ WidthRefused             400  not a width of the list that the operator has set
 │  ├─ MethodNotAllowed         405
 │  ├─ OriginRefused            403  the page's Origin is not allowed
 │  └─ RouteUnknown             404
