@@ -42,10 +42,10 @@ class Job:
         self._selection = Selection(options.include or IMAGES, options.exclude)
         self._places = [place(it) for it in options.map]
         self._manifests = [manifest.read(it) for it in options.manifest]
+        self._head = repository.commit(options.commit)
         self._project = options.project or repository.origin or ""
         if not self._project:
             raise Misused("--project is missing: the repository has no remote to name it after")
-        self._head = repository.commit(options.commit)
         self._digests = self._taken()
 
     def run(self) -> Report:
@@ -57,9 +57,12 @@ class Job:
         report = Report(self._project, self._head, scope.base, scope.words)
         report.warnings += scope.warnings + plan.warnings()
         report.notes += scope.changes.notes
-        if known is not None and last == self._head and not plan.targets and not plan.folders:
+        # A difference from another commit says nothing of what changed since the last purge.
+        report.moved = not self._options.since or scope.base == last
+        if not plan.targets and not plan.folders and (last == self._head or not report.moved):
             report.status = "unchanged"
-            self._confirm(known.result, report)
+            if known is not None and last == self._head:
+                self._confirm(known.result, report)
             return report
         if self._options.wait_for_change and not self._options.dry_run:
             self._await(plan, report)
@@ -130,7 +133,8 @@ class Job:
         awaited = [
             Awaited(it.url, it.kind, it.former)
             for it in plan.targets.values()
-            if not it.url.startswith(FILES)  # only the server can read these
+            # Of a tracked file it is not known what it was; only the server can read FILES.
+            if it.kind != "tracked" and not it.url.startswith(FILES)
         ]
         report.not_deployed = wait_until_deployed(
             awaited, self._options.wait_for_change, self._clock
@@ -145,8 +149,9 @@ class Job:
 
     def _purge(self, plan: Plan, report: Report) -> None:
         options = self._options
-        # Where the site is still old, the purge may have to be done again: the commit stays.
-        final = None if report.not_deployed and not options.allow_unconfirmed else self._head
+        if report.not_deployed and not options.allow_unconfirmed:
+            report.moved = False  # the site is still old: the purge may have to be done again
+        final = self._head if report.moved else None
         calls = list(_calls([*plan.targets], [*plan.folders]))
         per_url: dict[str, int] = {}
         for number, (urls, folders) in enumerate(calls, 1):

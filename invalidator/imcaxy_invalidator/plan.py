@@ -62,8 +62,8 @@ class Plan:
         for url in found:
             self.targets.setdefault(url, Target(url, change.path, change.kind, change.former))
         for url in named:
-            # A bundler may change the bytes, and a new name was never another file.
-            self.targets.setdefault(url, Target(url, change.path, "tracked"))
+            # What a bundler made of the former file is not known.
+            self.targets.setdefault(url, Target(url, change.path, change.kind))
         if not found and not named:
             self.unmapped.append(change.path)
 

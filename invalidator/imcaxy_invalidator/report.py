@@ -28,6 +28,7 @@ class Report:
     head: str
     base: str | None  # the commit of the last purge, as far as it counted
     scope: str  # what was compared, in words
+    moved: bool = True  # whether `head` is now the commit of the last purge
     status: str = "done"  # done, unchanged, dry-run, unconfirmed
     rows: list[Row] = field(default_factory=list)
     removed: int | None = 0  # kept pictures; None where the server has not counted
@@ -46,6 +47,7 @@ class Report:
                 "from": self.base,
                 "to": self.head,
                 "scope": self.scope,
+                "moved": self.moved,
                 "numbers": self.numbers,
                 "removed": self.removed,
                 "purged": [
@@ -79,7 +81,9 @@ class Report:
         if self.status == "dry-run":
             return f"dry run: {files} would be purged, {kept} would go; nothing was changed"
         if self.status == "unchanged":
-            return f"nothing to purge; the last purge was for this commit, {self.head[:12]}"
+            return f"nothing to purge: no picture differs in {self.head[:12]}"
         if self.status == "unconfirmed":
             return f"{files} purged, {kept} removed, but not confirmed"
-        return f"{files} purged, {kept} removed; the project is at {self.head[:12]}"
+        stays = "; the project's commit stays: --since names another one"
+        at = f"; the project is at {self.head[:12]}"
+        return f"{files} purged, {kept} removed{at if self.moved else stays}"

@@ -74,15 +74,16 @@ class Site:
             self.work.write(os.fsencode(FOLDER) + os.fsencode(name), picture(version))
 
     def deploy(self) -> None:
-        """Publish what is committed, by names of bytes; what is gone is 404 again."""
+        """Publish what `public/` holds, by names of bytes; what is gone is 404 again."""
         for path in self._published:
             self.origin.script(path)
         self._published.clear()
-        listed = self.work.git("ls-files", "-z", "public")
-        for path in filter(None, listed.split("\0")):
-            self._publish(path.removeprefix(FOLDER), (self.work.directory / path).read_bytes())
+        here = self.work.directory / FOLDER
+        for file in here.rglob("*"):
+            if file.is_file() and ".git" not in file.parts:
+                self._publish(str(file.relative_to(here)), file.read_bytes())
         for other, name in self.aliases.items():
-            self._publish(other, (self.work.directory / FOLDER / name).read_bytes())
+            self._publish(other, (here / name).read_bytes())
 
     def _publish(self, name: str, body: bytes) -> None:
         path = f"/{quote(os.fsencode(name))}"

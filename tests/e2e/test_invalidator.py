@@ -14,7 +14,7 @@ import pytest
 from imcaxy.settings import Settings
 from tests.e2e.crew import Crew
 from tests.e2e.harness import eventually
-from tests.e2e.publishing import Seen, Site, ended, site
+from tests.e2e.publishing import Seen, Site, ended, picture, site
 from tests.invalidator.gits import Work
 
 SAME = "same.png"
@@ -209,6 +209,55 @@ async def test_page_that_composes_what_git_has_decomposed_sees_the_new_one(tmp_p
         await here.publish()
         assert await here.see(composed) == made(20)
         assert await here.see(decomposed) == made(20)
+
+
+async def test_what_a_link_points_to_is_new_under_the_links_name(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.work.write("art/logo.png", picture(10))
+        here.write(10, SAME)
+        (here.work.directory / "public/logo.png").symlink_to("../art/logo.png")
+        here.work.commit()
+        await here.publish()
+        await here.warm("logo.png", SAME)
+        here.work.write("art/logo.png", picture(20))
+        here.work.commit()
+        await here.publish()
+        assert await here.see("logo.png") == made(20)
+        assert await here.see(SAME) == kept(10)
+
+
+async def test_pictures_of_a_submodule_that_moved_are_new(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        art = Work.init(tmp_path / "art")
+        art.write("a.png", picture(10))
+        art.write("b.png", picture(10))
+        art.commit()
+        here.work.git("submodule", "--quiet", "add", f"file://{art.directory}", "public/art")
+        await begin(here)
+        await here.warm("art/a.png", "art/b.png")
+        art.write("a.png", picture(20))
+        art.commit()
+        here.work.git("-C", "public/art", "pull", "--quiet")
+        here.work.commit()
+        await here.publish()
+        assert await here.see("art/a.png") == made(20)
+        assert await here.see("art/b.png") == kept(10)
+        assert await here.see(SAME) == kept(10)
+
+
+async def test_build_output_that_git_does_not_track_is_compared(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        here.work.write(".gitignore", b"public/\n")
+        here.work.commit()
+        compare = ("--compare", "public", "--digests", str(tmp_path / "digests.json"))
+        here.write(10, "a.png", SAME)
+        await here.publish(*compare)
+        await here.warm("a.png", SAME)
+        here.write(20, "a.png")
+        done = await here.publish(*compare)
+        assert [it["change"] for it in done.document["purged"]] == ["modified"]
+        assert await here.see("a.png") == made(20)
+        assert await here.see(SAME) == kept(10)
 
 
 @pytest.mark.slow

@@ -322,6 +322,17 @@ def test_repository_without_a_commit_is_refused(work: Work) -> None:
     repository.close()
 
 
+def test_repository_of_another_user_says_what_to_do(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.commit()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    repository = Repository(work.directory)
+    with pytest.raises(Misused, match=r"git config --global --add safe\.directory"):
+        repository.commit()
+    repository.close()
+
+
 def test_folder_within_the_work_tree_will_do(work: Work) -> None:
     work.commit(deep__a_png=b"1")
     repository = Repository(work.directory / "deep")

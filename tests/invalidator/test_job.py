@@ -217,6 +217,29 @@ def test_since_all_and_folders_choose_the_scope(work: Work, imcaxy: FakeImcaxy) 
         run(work, imcaxy, since="nothing")
 
 
+def test_difference_from_another_commit_leaves_the_projects_commit(
+    work: Work, imcaxy: FakeImcaxy
+) -> None:
+    imcaxy.commits["shop"] = first = work.commit(public__a_png=b"1")
+    second = work.commit(public__a_png=b"2")
+    work.commit(public__b_png=b"1")
+    report = run(work, imcaxy, since=second)
+    assert imcaxy.purged == {f"{SITE}b.png"}
+    assert imcaxy.commits == {"shop": first}  # so that the next run finds a.png
+    assert "stays" in [*report.lines()][-1]
+    assert run(work, imcaxy, since=work.head).status == "unchanged"
+    run(work, imcaxy, since=first)  # what the server would have said
+    assert imcaxy.commits == {"shop": work.head}
+
+
+def test_first_run_waits_for_no_change(work: Work, imcaxy: FakeImcaxy) -> None:
+    work.commit(public__unpublished_png=b"1")
+    away = (f"public/={imcaxy.url}/site/",)
+    report = run(work, imcaxy, wait_for_change=60.0, map=away)
+    assert (report.status, report.not_deployed) == ("done", {})
+    assert imcaxy.commits == {"shop": work.head}
+
+
 def test_folder_of_a_submodule_is_purged_where_it_is_published(
     work: Work, imcaxy: FakeImcaxy, tmp_path: Path
 ) -> None:
