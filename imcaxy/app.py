@@ -50,8 +50,10 @@ from imcaxy.store.upkeep import Care, Upkeep, disk_outlook
 from imcaxy.tasks import Tasks
 
 FILES = 65_536  # open files that a server process asks for
-HEADS = 16  # the part of the memory limit that heads take is one of so many
+HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
+BLOBS = 1024  # open files of kept pictures, or a sixteenth of the files where these are fewer
 OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
+MIB = 1024 * 1024
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
 
 _log = logging.getLogger("imcaxy.app")
@@ -71,14 +73,16 @@ class Share:
     jobs: int  # jobs, running or waiting
     connections: int  # to origins
     clients: int  # connections from clients
+    blobs: int  # that stay open
 
     @classmethod
     def of(cls, settings: Settings) -> "Share":
         """An equal part for each worker, and enough for one picture at least."""
         count = settings.workers
         memory = settings.memory_limit // count
-        heads = memory // HEADS if settings.fast_lane else 0
+        heads = min(memory // 2, max(memory // HEADS, MIB)) if settings.fast_lane else 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        blobs = min(BLOBS, files // 16)
         return cls(
             memory=memory - heads,
             heads=heads,
@@ -87,7 +91,8 @@ class Share:
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),
-            clients=max(1, min(settings.max_connections // count, files - OWN_FILES)),
+            clients=max(1, min(settings.max_connections // count, files - OWN_FILES - blobs)),
+            blobs=blobs,
         )
 
 
@@ -116,6 +121,7 @@ class Server:
             self._tasks,
             timeout,
             room=self._room,
+            open_blobs=self._share.blobs,
         )
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
         http = _http_reader(settings)

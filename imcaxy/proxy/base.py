@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from imcaxy.grammar.variant import Variant
+from imcaxy.store.blobs.base import OpenBlob
 
 _TOKEN = re.compile(r"[A-Za-z*][A-Za-z0-9!#$%&'*+\-.^_`|~:/]*\Z")
 
@@ -64,9 +65,6 @@ def _item(text: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-FROM_MEMORY = CacheStatus(hit=True, detail="memory")
-
-
 @dataclass(frozen=True, slots=True)
 class Served:
     """A picture to be sent, and what its receiver may do with it."""
@@ -80,10 +78,13 @@ class Served:
 
 
 class Recalled(NamedTuple):
-    """A picture that is in memory, and what its receiver may do with it."""
+    """A picture that is in memory or in an open file, and what its receiver may do with it."""
 
     name: str  # of this very copy: another one has another
-    body: bytes
+    tier: str  # where it was found, as Cache-Status says it
+    length: int  # bytes
+    body: bytes | None  # in memory
+    blob: OpenBlob | None  # or else a file that is open
     immutable: bool
     short_lived: bool
 
@@ -96,7 +97,7 @@ class Proxy(Protocol):
         ...
 
     def recall(self, plan: Plan) -> Recalled | None:
-        """The picture if it is in memory and `serve` would give it from there, at once.
+        """The picture if it is at hand and `serve` would give this copy, at once.
 
         It may be sent in the same step only: after the next turn of the event loop it may be gone.
         """

@@ -27,6 +27,7 @@ from imcaxy.jobs.jobs import Jobs
 from imcaxy.processors.base import Processor
 from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
 from imcaxy.proxy.fallback import Fallback
+from imcaxy.store.kept import KeptInFile
 from imcaxy.store.store import Store
 
 _FOREIGN = "a plan of another proxy"
@@ -97,13 +98,23 @@ class ImageProxy:
         )
 
     def recall(self, plan: Plan) -> Recalled | None:
-        """The variant if it is in memory, to be sent in this very step."""
+        """The variant if it is at hand, to be sent in this very step."""
         if not isinstance(plan, ImagePlan):
             raise TypeError(_FOREIGN)
         kept = self._store.recall(plan.signature)
-        if kept is None or kept.body is None:
+        if kept is None:
             return None
-        return Recalled(kept.entry.blob, kept.body, False, plan.version is not None)
+        entry = kept.entry
+        blob = kept.blob if isinstance(kept, KeptInFile) else None
+        return Recalled(
+            entry.blob,
+            kept.tier,
+            entry.sum.length,
+            kept.body,
+            blob,
+            False,
+            plan.version is not None,
+        )
 
     async def serve(self, plan: Plan) -> Served:
         """The variant, as soon as its head is known; raises ImcaxyError."""

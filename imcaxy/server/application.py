@@ -11,7 +11,7 @@ from aiohttp import web
 
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, InternalError, MethodNotAllowed, RouteUnknown
-from imcaxy.proxy.base import FROM_MEMORY, Asked, Proxy, Served
+from imcaxy.proxy.base import Asked, Proxy, Served
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.answers import Answer, Finished, Sender, cut
 from imcaxy.server.conditionals import Conditions
@@ -223,7 +223,7 @@ class Application:
         )
         if isinstance(answer, Answer):
             answer.fields.extend(self._outer_fields(served, origin))
-            if self.lane is not None and exchange.method == "GET" and served.status == FROM_MEMORY:
+            if self.lane is not None and exchange.method == "GET" and served.status.hit:
                 self.lane.learn(exchange.request.raw_path, asked, plan, origin, served)
         return answer
 

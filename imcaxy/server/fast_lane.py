@@ -33,16 +33,28 @@ Answering = Callable[[Served, Conditions, float, str | None], Answer]
 
 
 @dataclass(slots=True)
+class _Known:
+    """What one kind of request for a target means, and its answers by where the picture is."""
+
+    plan: Plan
+    ready: dict[str, Ready] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> int:
+        return 512 + sum(ready.weight for ready in self.ready.values())
+
+
+@dataclass(slots=True)
 class _Target:
     """What is known of one request line."""
 
     by_accept: bool
     by_save_data: bool
-    plans: dict[Hashable, tuple[Plan, Ready]] = field(default_factory=dict)
+    known: dict[Hashable, _Known] = field(default_factory=dict)
 
     @property
     def weight(self) -> int:
-        return 512 + sum(ready.weight for _, ready in self.plans.values())
+        return 512 + sum(known.weight for known in self.known.values())
 
 
 class FastLane:
@@ -78,7 +90,7 @@ class FastLane:
         return self._weight
 
     def find(self, data: bytes) -> Reply | None:
-        """The answer to `data` if it is one whole ordinary request for what is in memory."""
+        """The answer to `data` if it is one whole ordinary request for what is at hand."""
         line, _, block = data.partition(b"\r\n")
         target = self._targets.get(line)
         if target is None:
@@ -89,23 +101,31 @@ class FastLane:
             fields = self._read(block)
         if fields is None:
             return None
-        known = target.plans.get(self._kind(target, fields))
-        if known is None:
-            return None
-        plan, ready = known
+        known = target.known.get(self._kind(target, fields))
+        return None if known is None else self._reply(known, fields)
+
+    def _reply(self, known: _Known, fields: Fields) -> Reply | None:
         started = self._clock.now()
-        recalled = self._proxy.recall(plan)
-        if recalled is None or not ready.answers(recalled):
+        recalled = self._proxy.recall(known.plan)
+        if recalled is None:
             return None
-        request_id = (fields.request_id or self._new_id()).encode()
-        self.answered += 1
-        wall = self._clock.wall()
-        tags = fields.if_none_match
+        ready = known.ready.get(recalled.tier)
+        if ready is None or not ready.answers(recalled):
+            return None
+        tags, wall = fields.if_none_match, self._clock.wall()
+        body: bytes | bytearray | None = b""
         if tags is not None and (tags == ready.etag or names_tag(tags, ready.etag)):
-            head = b"%b%b%b" % (ready.unchanged_head(wall), request_id, ready.unchanged.end)
-            return Reply(head, b"", ready, 304, request_id, started)
-        head = b"%b%b%b" % (ready.whole_head(wall), request_id, ready.whole.end)
-        return Reply(head, recalled.body, ready, 200, request_id, started)
+            status, head, end = 304, ready.unchanged_head(wall), ready.unchanged.end
+        else:
+            status, head, end = 200, ready.whole_head(wall), ready.whole.end
+            body = recalled.body
+            if recalled.blob is not None:
+                body = recalled.blob.read_now(0, recalled.length)
+        if body is None:  # the disk would have to be waited for
+            return None
+        self.answered += 1
+        request_id = (fields.request_id or self._new_id()).encode()
+        return Reply(b"".join((head, request_id, end)), body, ready, status, request_id, started)
 
     def learn(
         self, target_text: str, asked: Asked, plan: Plan, origin: str | None, served: Served
@@ -115,7 +135,9 @@ class FastLane:
         recalled = self._proxy.recall(plan)
         now = self._clock.wall()
         head = served.variant.head
-        if line is None or recalled is None or len(recalled.body) > LARGEST or head.made_at > now:
+        if line is None or recalled is None or recalled.length > LARGEST or head.made_at > now:
+            return
+        if recalled.tier != served.status.detail:
             return
         fields = Fields(asked.accept, asked.save_data, origin, None, None)
         target = self._targets.get(line)
@@ -124,13 +146,16 @@ class FastLane:
             self._targets[line] = target
             self._weight += len(line) + target.weight
         kind = self._kind(target, fields)
-        known = target.plans.get(kind)
-        if known is not None and known[1].answers(recalled):
+        known = target.known.get(kind)
+        ready = None if known is None else known.ready.get(recalled.tier)
+        if ready is not None and ready.answers(recalled):
             return
         self._weight -= target.weight
-        if len(target.plans) >= _KINDS:
-            target.plans.clear()
-        target.plans[kind] = plan, self._lay_out(asked, origin, served, recalled, now)
+        if known is None:
+            if len(target.known) >= _KINDS:
+                target.known.clear()
+            known = target.known[kind] = _Known(plan)
+        known.ready[recalled.tier] = self._lay_out(asked, origin, served, recalled, now)
         self._weight += target.weight
         while self._weight > self._limit:
             oldest = next(iter(self._targets))
@@ -145,12 +170,13 @@ class FastLane:
         unchanged = self._answering(served, Conditions(if_none_match=etag), now, origin)
         return Ready(
             name=recalled.name,
+            tier=recalled.tier,
             immutable=recalled.immutable,
             short_lived=recalled.short_lived,
             etag=etag,
             made_at=served.variant.head.made_at,
             seconds=shortest_lifetime(served, self._policy),
-            whole=Head.lay_out("200 OK", whole.fields, len(recalled.body)),
+            whole=Head.lay_out("200 OK", whole.fields, recalled.length),
             unchanged=Head.lay_out("304 Not Modified", unchanged.fields, None),
             log_target=orjson.dumps(redact(f"/imaginary/{asked.operation}", asked.query)),
             log_cache=orjson.dumps(served.status.render()),

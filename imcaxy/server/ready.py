@@ -1,5 +1,6 @@
 """The head of an answer that is given again and again: laid out once, stamped once a second."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,36 +9,41 @@ from imcaxy.server.dates import format_date
 from imcaxy.server.headers import stamp
 from imcaxy.server.origins import Fields
 
+_OBJECTS = 1024  # bytes: the objects of one Ready, but for its texts
+_STAMPED = 1024  # bytes of a stamped head, at most, about
 _ID = "X-Request-Id: "
 
 
 @dataclass(slots=True)
 class Head:
-    """The bytes of a head but for `Date`, `Age` and the request's id, which comes between."""
+    """The lines of a head; `Date`, `Age` and the request's id are filled in.
 
-    lead: str  # up to the value of Date
-    middle: str  # from there to the value of Age
-    tail: str  # from there to the value of X-Request-Id
-    end: bytes  # from there to the body
+    Most lines are the same for every picture, and are held once for all of them.
+    """
+
+    line: str  # the status line and the name of `Date`
+    before: tuple[str, ...]  # lines between `Date` and `Age`
+    after: tuple[str, ...]  # lines between `Age` and X-Request-Id
+    end: bytes  # from behind the request's id to the body
 
     @classmethod
     def lay_out(cls, line: str, fields: Fields, length: int | None) -> "Head":
         """The head of these fields, which begin with `Date` and have an `Age`."""
         names = [name for name, _ in fields]
         age = names.index("Age")
-        before = "".join(f"{name}: {value}\r\n" for name, value in fields[1:age])
-        after = "".join(f"{name}: {value}\r\n" for name, value in fields[age + 1 :])
+        lines = [sys.intern(f"{name}: {value}\r\n") for name, value in fields]
         ending = "\r\n\r\n" if length is None else f"\r\nContent-Length: {length}\r\n\r\n"
         return cls(
-            lead=f"HTTP/1.1 {line}\r\n{names[0]}: ",
-            middle=f"\r\n{before}Age: ",
-            tail=f"\r\n{after}{_ID}",
+            line=sys.intern(f"HTTP/1.1 {line}\r\n{names[0]}: "),
+            before=tuple(lines[1:age]),
+            after=tuple(lines[age + 1 :]),
             end=ending.encode(),
         )
 
     def stamped(self, date: int, age: int) -> bytes:
         """The bytes before the request's id."""
-        return f"{self.lead}{format_date(date)}{self.middle}{age}{self.tail}".encode()
+        before, after = "".join(self.before), "".join(self.after)
+        return f"{self.line}{format_date(date)}\r\n{before}Age: {age}\r\n{after}{_ID}".encode()
 
 
 @dataclass(slots=True)
@@ -45,6 +51,7 @@ class Ready:
     """How one copy of a picture is answered, whole and with 304."""
 
     name: str  # of the copy: the answers of another one are laid out anew
+    tier: str  # where it was found
     immutable: bool
     short_lived: bool
     etag: str
@@ -60,15 +67,14 @@ class Ready:
 
     @property
     def weight(self) -> int:
-        """Bytes that holding it takes, about."""
-        heads = (self.whole, self.unchanged)
-        parts = sum(len(head.middle) + len(head.tail) for head in heads)
-        return 2 * parts + len(self.log_target) + 2048  # the stamped bytes, and the objects
+        """Bytes that holding it takes, about: its own lines, the stamped bytes, the objects."""
+        return _OBJECTS + len(self.log_target) + 2 * len(self.etag) + 2 * _STAMPED
 
     def answers(self, recalled: Recalled) -> bool:
         """Whether it was laid out for this copy and for what its receiver may do with it."""
         return (
             recalled.name == self.name
+            and recalled.tier == self.tier
             and recalled.immutable == self.immutable
             and recalled.short_lived == self.short_lived
         )
@@ -100,7 +106,7 @@ class Reply(NamedTuple):
     """An answer to be written in this step."""
 
     head: bytes
-    body: bytes  # empty with a 304
+    body: bytes | bytearray  # empty with a 304
     ready: Ready
     status: int
     request_id: bytes

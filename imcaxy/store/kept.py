@@ -6,7 +6,7 @@ from typing import Literal
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing
 from imcaxy.grammar.variant import CHUNK, Head
-from imcaxy.store.blobs.base import Blobs, BlobTier
+from imcaxy.store.blobs.base import Blobs, BlobTier, OpenBlob
 from imcaxy.store.catalog.base import Entry
 
 Tier = Literal["memory"] | BlobTier
@@ -87,7 +87,42 @@ class KeptInStore(Kept):
             raise BlobError("The blob store did not answer in time.") from error
 
 
-async def close(pieces: AsyncIterator[bytes]) -> None:
+class KeptInFile(Kept):
+    """A Kept whose bytes are in a file that was verified and is open.
+
+    What the kernel has in memory is given at once; for the rest `otherwise` waits for the disk.
+    `read` raises BlobCorrupt when the file has been changed since it was verified.
+    """
+
+    __slots__ = ("_otherwise", "blob")
+
+    def __init__(self, entry: Entry, blob: OpenBlob, otherwise: KeptInStore) -> None:
+        super().__init__(entry, otherwise.tier, None)
+        self.blob = blob
+        self._otherwise = otherwise
+
+    async def read(
+        self, start: int = 0, stop: int | None = None
+    ) -> AsyncIterator[bytes | memoryview]:
+        """Bytes `start` up to `stop` in pieces of at most CHUNK bytes."""
+        end = self.available if stop is None else min(stop, self.available)
+        for offset in range(start, end, CHUNK):
+            piece = self.blob.read_now(offset, min(offset + CHUNK, end))
+            if piece is not None:
+                yield memoryview(piece)
+                continue
+            if self.blob.stale and offset > start:
+                raise BlobCorrupt("A kept picture was changed while it was read.")
+            rest = self._otherwise.read(offset, end)
+            try:
+                async for more in rest:
+                    yield more
+            finally:
+                await close(rest)
+            return
+
+
+async def close(pieces: AsyncIterator[bytes] | AsyncIterator[bytes | memoryview]) -> None:
     """End an iteration early; an asynchronous generator releases what it holds."""
     ending = getattr(pieces, "aclose", None)
     if ending is not None:

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
 from imcaxy.grammar.variant import Head, LogPosition
-from imcaxy.store.blobs.base import Blobs
+from imcaxy.store.blobs.base import Blobs, OpenBlob
 from imcaxy.store.breaker import PAUSE, Breaker
 from imcaxy.store.catalog.base import Catalog, Entry
-from imcaxy.store.kept import Kept, KeptInStore, close
+from imcaxy.store.kept import Kept, KeptInFile, KeptInStore, close
 from imcaxy.store.memory import Held, MemoryTier
+from imcaxy.store.opened import OpenBlobs
 from imcaxy.store.room import DiskRoom, Writing
 from imcaxy.tasks import Tasks
 
@@ -29,6 +30,7 @@ _log = logging.getLogger("imcaxy.store")
 # held in memory; above it the wait for the whole would be seen, so it is verified as it goes.
 SMALL = 4 * 1024 * 1024
 _LOADS = 8  # blobs loaded at a time: with SMALL it bounds what loading takes to 32 MiB
+_OFFER = 4  # hits in an open file after which the picture is offered to the memory tier again
 _TRIES = 3  # entries of one signature that are tried in one look-up
 _USE_STEP = 3600.0  # seconds; finer where the disk turns over faster (`note_uses_every`)
 _USE_DELAY = 1.0  # seconds in which uses are gathered for one write
@@ -52,7 +54,9 @@ class Store:
         timeout: float,
         *,
         room: DiskRoom | None = None,
+        open_blobs: int = 256,
     ) -> None:
+        """`open_blobs` is how many files may stay open."""
         self._catalog = catalog
         self._blobs = blobs
         self._memory = memory
@@ -60,6 +64,7 @@ class Store:
         self._tasks = tasks
         self._timeout = timeout
         self._breaker = Breaker(clock)
+        self._opened = OpenBlobs(open_blobs, clock)
         self._loads: dict[str, asyncio.Task[_Found]] = {}
         self._loading = asyncio.Semaphore(_LOADS)
         self._applied = 0  # the highest log number that was applied here
@@ -84,13 +89,34 @@ class Store:
         return secrets.token_hex(16)
 
     def recall(self, signature: str) -> Kept | None:
-        """The variant if it is in memory, at once."""
+        """The variant if it is in memory, or in a file that is open, at once."""
         held = self._memory.get(signature)
         if held is None:
-            return None
+            return self._from_file(signature)
         if self._clock.wall() - held.entry.used >= self._use_step:
             self._note_held(held)
         return Kept(held.entry, "memory", held.body)
+
+    def _from_file(self, signature: str) -> Kept | None:
+        opened = self._opened.get(signature)
+        if opened is None:
+            return None
+        entry = opened.entry
+        if self._note_use(entry):
+            opened.entry = entry = replace(entry, used=self._clock.wall())
+        small = entry.sum.length * 4 <= self._memory.limit
+        if small and opened.hits % _OFFER == 0:  # it may have become worth holding
+            body = opened.blob.read_now(0, entry.sum.length)
+            if body is not None and self._memory.put(entry, bytes(body)):
+                return self.recall(signature)
+        return KeptInFile(entry, opened.blob, self._in_store(entry))
+
+    def _in_store(self, entry: Entry) -> KeptInStore:
+        return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+
+    def prune(self) -> None:
+        """Let go of open files that were deleted; called from time to time."""
+        self._opened.prune()
 
     async def look_up(self, signature: str) -> Kept | None:
         """The live variant; None when there is none.
@@ -160,7 +186,7 @@ class Store:
             await self._in_time(self._catalog.insert_entry(entry))
         body = copy.whole
         if body is None:
-            return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+            return self._in_store(entry)
         # I2, in one step with what it guards. Stricter than by key: any later record counts.
         if as_of.number >= self._applied:
             self._memory.put(entry, body)
@@ -171,6 +197,7 @@ class Store:
         held = self._memory.get(entry.signature)
         if held is not None and held.entry.blob == entry.blob:
             self._memory.drop(entry.signature)
+        self._opened.drop(entry.signature)
         await self._in_time(self._catalog.delete_entry(entry.blob, self._clock.wall()))
 
     async def forget_damaged(self, entry: Entry, fault: str) -> None:
@@ -181,13 +208,16 @@ class Store:
 
     def apply(self, number: int, keys: Iterable[str]) -> None:
         """Hold nothing older than log record `number` under these keys (I1), in one step."""
+        keys = tuple(keys)
         self._memory.drop_keys(keys, number)
+        self._opened.drop_keys(keys, number)
         self._applied = max(self._applied, number)
         self._epoch += 1
 
     def reset(self, number: int) -> None:
         """Hold nothing: the log is not the one that was read, and stands at `number`."""
         self._memory.clear()
+        self._opened.clear()
         self._applied = number
         self._epoch += 1
 
@@ -215,26 +245,28 @@ class Store:
                 if entry is None:
                     return None
                 try:
-                    kept = await self._open(entry)
+                    kept, opened = await self._open(entry)
                 except (BlobMissing, BlobCorrupt) as error:
                     await self.forget_damaged(entry, error.kind)
                     continue
                 if kept.body is not None and epoch == self._epoch:
                     self._memory.put(entry, kept.body)
+                    if opened is not None:
+                        self._opened.put(entry, opened)
                 self._note_use(entry)
                 return kept
         return None
 
-    async def _open(self, entry: Entry) -> Kept:
+    async def _open(self, entry: Entry) -> tuple[Kept, OpenBlob | None]:
         if entry.sum.length <= SMALL:
-            body = await self._blobs.load(entry.blob, entry.sum)
-            return Kept(entry, self._blobs.tier, body)
+            body, opened = await self._blobs.load_open(entry.blob, entry.sum)
+            return Kept(entry, self._blobs.tier, body), opened
         first = self._blobs.read(entry.blob, entry.sum, 0, 1)
         try:
             await anext(first)
         finally:
             await close(first)
-        return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+        return self._in_store(entry), None
 
     async def _pass(
         self,

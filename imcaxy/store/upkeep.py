@@ -113,6 +113,7 @@ class Upkeep:
             _log.info("kept pictures were evicted: the disk's limit is near", extra=facts)
 
     async def _read(self) -> None:
+        self._store.prune()  # a deleted file that is open still takes its room
         usage = await self._catalog.usage()
         sharers = sum(not instance.left for instance in await self._catalog.instances())
         free = await self._local.free() if self._local is not None else None

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing
 from imcaxy.grammar.variant import CHUNK
-from imcaxy.store.blobs.base import BlobSum, BlobTier
+from imcaxy.store.blobs.base import BlobSum, BlobTier, OpenBlob
 from tests.fakes.faults import Faults
 
 
@@ -57,6 +57,9 @@ class FakeBlobs:
         if sha256(body).hexdigest() != expected.digest:
             raise BlobCorrupt
         return body
+
+    async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
+        return await self.load(name, expected), None
 
     async def delete(self, name: str) -> None:
         await self._meet("delete")

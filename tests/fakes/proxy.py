@@ -138,7 +138,10 @@ class ScriptedProxy:
         assert isinstance(found.variant, ScriptedVariant)
         return Recalled(
             name=str(id(found.variant)),
+            tier=found.status.detail or "",
+            length=len(found.variant.data),
             body=found.variant.data,
+            blob=None,
             immutable=found.immutable,
             short_lived=found.short_lived,
         )

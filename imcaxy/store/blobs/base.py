@@ -15,6 +15,23 @@ class BlobSum:
     digest: str  # SHA-256, hex
 
 
+class OpenBlob(Protocol):
+    """A verified blob whose bytes can be read again; released when nobody refers to it."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is known to be changed or deleted."""
+        ...
+
+    def unchanged(self) -> bool:
+        """Whether it is neither changed nor deleted; looks."""
+        ...
+
+    def read_now(self, start: int, stop: int) -> bytearray | None:
+        """These bytes, if that needs no waiting and the blob is unchanged."""
+        ...
+
+
 class Blobs(Protocol):
     """Immutable bytes under names that are used once.
 
@@ -56,6 +73,10 @@ class Blobs(Protocol):
 
     async def load(self, name: str, expected: BlobSum) -> bytes:
         """The whole blob, length and digest verified; BlobMissing, BlobCorrupt."""
+        ...
+
+    async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
+        """What `load` gives, and the blob left open; None from a store that cannot."""
         ...
 
     async def delete(self, name: str) -> None:

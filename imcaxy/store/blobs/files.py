@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing, InternalError
 from imcaxy.grammar.variant import CHUNK
-from imcaxy.store.blobs.base import BlobSum, BlobTier
+from imcaxy.store.blobs.base import BlobSum, BlobTier, OpenBlob
+from imcaxy.store.blobs.open_file import OpenFile
 from imcaxy.store.blobs.unfinished import Unfinished, remove_unfinished, sync_directory
 from imcaxy.store.filesystem import make_directory
 from imcaxy.store.threads import Threads
@@ -140,14 +141,27 @@ class FileBlobs:
         def load() -> bytes:
             descriptor = self._open(path, expected)
             try:
-                body = _piece(descriptor, 0, expected.length)
+                return _verified(descriptor, name, expected)
             finally:
                 os.close(descriptor)
-            if hashlib.sha256(body).hexdigest() != expected.digest:
-                raise BlobCorrupt("A kept picture is damaged.", value=name)
-            return body
 
         return await self._run(self._readers, load)
+
+    async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
+        """The same, and the file left open."""
+        path = self._path(name)
+
+        def load() -> tuple[bytes, OpenBlob | None]:
+            file = OpenFile(self._open(path, expected), self._close_later)
+            return _verified(file.descriptor, name, expected), file
+
+        return await self._run(self._readers, load)
+
+    def _close_later(self, descriptor: int) -> None:
+        try:
+            self._readers.begin(lambda: os.close(descriptor))
+        except RuntimeError:  # no event loop: on one of the threads, or after the end
+            os.close(descriptor)
 
     async def delete(self, name: str) -> None:
         """Remove the file; one that is not there is no error."""
@@ -246,6 +260,13 @@ def _piece(descriptor: int, at: int, size: int, digest: Digest | None = None) ->
     if digest is not None:
         digest.update(piece)
     return piece
+
+
+def _verified(descriptor: int, name: str, expected: BlobSum) -> bytes:
+    body = _piece(descriptor, 0, expected.length)
+    if hashlib.sha256(body).hexdigest() != expected.digest:
+        raise BlobCorrupt("A kept picture is damaged.", value=name)
+    return body
 
 
 def _claim_id(root: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobError, BlobMissing, InternalError
-from imcaxy.store.blobs.base import BlobSum, BlobTier
+from imcaxy.store.blobs.base import BlobSum, BlobTier, OpenBlob
 from imcaxy.store.blobs.s3_client import Bucket, Endpoint, Upload
 from imcaxy.tasks import Tasks
 
@@ -148,6 +148,10 @@ class S3Blobs:
     async def load(self, name: str, expected: BlobSum) -> bytes:
         """The whole blob, verified."""
         return b"".join([piece async for piece in self.read(name, expected)])
+
+    async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
+        """The whole blob, verified; nothing of a bucket can be left open."""
+        return await self.load(name, expected), None
 
     async def delete(self, name: str) -> None:
         """Remove the object; one that is not there is no error."""

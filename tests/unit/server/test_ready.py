@@ -10,6 +10,7 @@ def a_ready() -> Ready:
     fields = [("Date", "x"), ("ETag", '"t"'), ("Age", "x"), ("Vary", "Accept")]
     return Ready(
         name="copy",
+        tier="memory",
         immutable=False,
         short_lived=False,
         etag='"t"',
@@ -42,13 +43,18 @@ def test_unchanged_head_has_no_length_and_the_same_stamp() -> None:
     assert b"\r\nAge: 2\r\n" in ready.whole_head(MADE + 2.5)
 
 
+def a_recalled(name: str, tier: str, *, immutable: bool, short_lived: bool) -> Recalled:
+    return Recalled(name, tier, 0, b"", None, immutable, short_lived)
+
+
 @pytest.mark.parametrize(
     ("recalled", "answers"),
     [
-        (Recalled("copy", b"", immutable=False, short_lived=False), True),
-        (Recalled("other", b"", immutable=False, short_lived=False), False),
-        (Recalled("copy", b"", immutable=True, short_lived=False), False),
-        (Recalled("copy", b"", immutable=False, short_lived=True), False),
+        (a_recalled("copy", "memory", immutable=False, short_lived=False), True),
+        (a_recalled("copy", "disk", immutable=False, short_lived=False), False),
+        (a_recalled("other", "memory", immutable=False, short_lived=False), False),
+        (a_recalled("copy", "memory", immutable=True, short_lived=False), False),
+        (a_recalled("copy", "memory", immutable=False, short_lived=True), False),
     ],
 )
 def test_answers_only_for_its_copy_and_its_lifetime(recalled: Recalled, answers: bool) -> None:

@@ -1,0 +1,48 @@
+"""A blob's file that stays open: what was verified once is read again without waiting for a disk.
+
+A file that was written since, or has lost bytes, is never read again (its time of change and its
+length are compared at every read). What rots on the disk itself without a write is found by the
+scrub, and by whoever opens the file anew (docs/decisions/disk-hits.md).
+"""
+
+import os
+from collections.abc import Callable
+
+
+class OpenFile:
+    """The descriptor of a verified blob, closed when nobody refers to it any more.
+
+    `close` gets the descriptor then: to close a deleted file may take the disk's time.
+    """
+
+    __slots__ = ("_close", "_mark", "descriptor", "length", "stale")
+
+    def __init__(self, descriptor: int, close: Callable[[int], object]) -> None:
+        """Make it before the bytes are verified: what is written while they are counts too."""
+        self._close = close
+        self.descriptor = descriptor
+        found = os.fstat(descriptor)
+        self._mark = (found.st_mtime_ns, found.st_size)
+        self.length = found.st_size  # bytes
+        self.stale = False  # whether it is known to be of no use any more
+
+    def __del__(self) -> None:
+        self._close(self.descriptor)
+
+    def unchanged(self) -> bool:
+        """Whether it is still what was verified, and still has a name."""
+        found = os.fstat(self.descriptor)
+        if (found.st_mtime_ns, found.st_size) != self._mark or not found.st_nlink:
+            self.stale = True
+        return not self.stale
+
+    def read_now(self, start: int, stop: int) -> bytearray | None:
+        """These bytes if the kernel has them in memory; None when a disk would be waited for."""
+        if not self.unchanged():
+            return None
+        piece = bytearray(stop - start)
+        try:
+            count = os.preadv(self.descriptor, [piece], start, os.RWF_NOWAIT)
+        except OSError:  # EAGAIN, or a file system that cannot say
+            return None
+        return piece if count == len(piece) else None

@@ -1,0 +1,91 @@
+"""Verified blobs that are open: the second disk hit asks neither catalog nor directory."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imcaxy.clock import Clock
+from imcaxy.store.blobs.base import OpenBlob
+from imcaxy.store.catalog.base import Entry
+
+VERIFIED_FOR = 600.0  # seconds until what was verified is verified again
+
+
+@dataclass(slots=True)
+class Opened:
+    """An entry whose blob is open."""
+
+    entry: Entry
+    blob: OpenBlob
+    until: float  # seconds of Clock.now
+    hits: int = 0
+
+
+class OpenBlobs:
+    """At most `limit` open blobs by signature; the one not used for longest goes first.
+
+    Obeys invalidations as the memory tier does: every call is one step (design 6.4, I1 and I2).
+    """
+
+    def __init__(self, limit: int, clock: Clock) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._opened: OrderedDict[str, Opened] = OrderedDict()
+        self._by_key: dict[str, set[str]] = {}  # purge key: signatures
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def get(self, signature: str) -> Opened | None:
+        """The entry and its open blob, unless it has to be verified anew."""
+        found = self._opened.get(signature)
+        if found is None:
+            return None
+        if found.blob.stale or self._clock.now() >= found.until:
+            self.drop(signature)
+            return None
+        self._opened.move_to_end(signature)
+        found.hits += 1
+        return found
+
+    def put(self, entry: Entry, blob: OpenBlob) -> None:
+        """Keep a blob open that has just been verified; nothing older takes a newer one's place."""
+        before = self._opened.get(entry.signature)
+        if before is not None and before.entry.as_of.number > entry.as_of.number:
+            return
+        self.drop(entry.signature)
+        until = self._clock.now() + VERIFIED_FOR
+        self._opened[entry.signature] = Opened(entry, blob, until)
+        for key in entry.keys:
+            self._by_key.setdefault(key, set()).add(entry.signature)
+        while len(self._opened) > self._limit:
+            self.drop(next(iter(self._opened)))
+
+    def drop(self, signature: str) -> None:
+        """Forget one; one that is not open is no error."""
+        found = self._opened.pop(signature, None)
+        if found is None:
+            return
+        for key in found.entry.keys:
+            signatures = self._by_key.get(key, set())
+            signatures.discard(signature)
+            if not signatures:
+                self._by_key.pop(key, None)
+
+    def drop_keys(self, keys: Iterable[str], below: int) -> None:
+        """Forget what has one of these purge keys and `as_of` below."""
+        for key in keys:
+            for signature in tuple(self._by_key.get(key, ())):
+                if self._opened[signature].entry.as_of.number < below:
+                    self.drop(signature)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._opened.clear()
+        self._by_key.clear()
+
+    def prune(self) -> None:
+        """Forget what was deleted meanwhile, so that its room on the disk becomes free."""
+        for signature, found in tuple(self._opened.items()):
+            if not found.blob.unchanged():
+                self.drop(signature)

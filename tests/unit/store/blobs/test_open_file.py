@@ -1,0 +1,82 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from imcaxy.store.blobs.open_file import OpenFile
+
+BODY = bytes(range(256)) * 40
+
+
+def opened(path: Path, closed: list[int]) -> OpenFile:
+    path.write_bytes(BODY)
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        os.close(descriptor)
+
+    return OpenFile(os.open(path, os.O_RDONLY), close)
+
+
+@pytest.fixture
+def closed() -> list[int]:
+    return []
+
+
+def waits_never(path: Path) -> bool:
+    """Whether the file system can say that it would have to wait."""
+    path.write_bytes(b"x")
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def test_bytes_in_the_kernels_memory_are_given(tmp_path: Path, closed: list[int]) -> None:
+    if not waits_never(tmp_path / "probe"):
+        pytest.skip("this file system cannot say whether it would wait")
+    file = opened(tmp_path / "blob", closed)
+    assert file.length == len(BODY)
+    assert file.read_now(0, len(BODY)) == bytearray(BODY)
+    assert file.read_now(10, 20) == bytearray(BODY[10:20])
+
+
+@pytest.mark.parametrize("harm", ["shorter", "longer", "written", "deleted"])
+def test_file_that_is_no_more_what_it_was_is_stale(
+    tmp_path: Path, closed: list[int], harm: str
+) -> None:
+    path = tmp_path / "blob"
+    file = opened(path, closed)
+    assert file.unchanged()
+    match harm:
+        case "shorter":
+            os.truncate(path, 100)
+        case "longer":
+            os.truncate(path, 100_000)
+        case "written":
+            with path.open("r+b") as stream:
+                stream.write(b"x")
+            os.utime(path, ns=(1, 1))
+        case _:
+            path.unlink()
+    assert file.read_now(0, 10) is None
+    assert file.stale
+    assert not file.unchanged()
+
+
+def test_bytes_behind_the_end_are_not_given(tmp_path: Path, closed: list[int]) -> None:
+    file = opened(tmp_path / "blob", closed)
+    assert file.read_now(len(BODY) - 5, len(BODY) + 5) is None
+
+
+def test_descriptor_is_closed_with_the_last_reference(tmp_path: Path, closed: list[int]) -> None:
+    file = opened(tmp_path / "blob", closed)
+    descriptor, another = file.descriptor, file
+    del file
+    assert closed == []
+    del another
+    assert closed == [descriptor]
