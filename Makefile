@@ -9,7 +9,7 @@ PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11;
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
-CODE := imcaxy tests services requirements invalidator .ci $(if $(wildcard benchmarks/*.py),benchmarks)
+CODE := imcaxy tests services docker requirements invalidator .ci $(if $(wildcard benchmarks/*.py),benchmarks)
 
 # pyvips is published as source. Where a distribution's libvips headers are installed it would compile
 # itself against that library and leave the one of pyvips-binary unused: with these two pkg-config finds
@@ -97,26 +97,22 @@ cleanup-integration-tests: $(READY) ## stop it and remove what it kept
 
 .PHONY: build build-dev dev stop-dev cleanup-dev
 DEV := docker compose --file docker/compose.dev.yaml
-DEV_ENV := $(patsubst config/env/examples/%,config/env/%,$(wildcard config/env/examples/Dev.*.env))
 
 build: ## build the production image (IMAGE=name:tag)
 	docker build --file docker/Dockerfile --tag $(or $(IMAGE),imcaxy) .
 
-build-dev: $(DEV_ENV) ## build the image of the development stack
+build-dev: ## build the image of the development stack
 	$(DEV) build
 
-dev: $(DEV_ENV) ## serve with Imaginary, MinIO and MongoDB in containers on http://127.0.0.1:8080/
+dev: ## serve with Imaginary, MinIO and MongoDB in containers on http://127.0.0.1:8080/
 	$(DEV) up --build --wait
 	@echo "http://127.0.0.1:8080/ is ready; make stop-dev ends it, make cleanup-dev forgets what it kept"
 
-stop-dev: $(DEV_ENV) ## stop that; what it keeps stays
+stop-dev: ## stop that; what it keeps stays
 	$(DEV) stop
 
-cleanup-dev: $(DEV_ENV) ## stop it and remove what it kept
+cleanup-dev: ## stop it and remove what it kept
 	$(DEV) down --volumes --remove-orphans
-
-$(DEV_ENV): config/env/%: config/env/examples/%
-	@test -f $@ || { cp $< $@; echo "$@ is yours to change"; }
 
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt

@@ -7,7 +7,7 @@ import sys
 from services import running
 from services.building import built
 from services.place import Place, ServiceError
-from services.servers import SERVERS
+from services.servers import SERVERS, TOOLS
 
 DEFAULT = [name for name, server in SERVERS.items() if not server.on_demand]
 
@@ -18,10 +18,11 @@ def main() -> int:
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SERVERS))
     asked = parser.parse_args()
-    unknown = set(asked.names) - SERVERS.keys()
+    known = SERVERS.keys() | (TOOLS.keys() if asked.command == "build" else set())
+    unknown = set(asked.names) - known
     if unknown:
         parser.error(
-            f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
+            f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
         )
     names = asked.names or (DEFAULT if asked.command in ("start", "build") else list(SERVERS))
     try:
@@ -72,7 +73,8 @@ def _logs(place: Place, names: list[str]) -> int:
 def _build(place: Place, names: list[str]) -> int:
     with place.locked():
         for name in names:
-            built(place, name, SERVERS[name].program)
+            built(place, name, SERVERS[name].program if name in SERVERS else TOOLS[name])
+        running.write_env(place)
     return 0
 
 

@@ -29,10 +29,15 @@ class Program(Protocol):
         ...
 
 
+def path_of(place: Place, name: str, program: Program) -> Path:
+    """Where the executable is, or will be."""
+    digest = hashlib.sha256(program.pins()).hexdigest()[:12]
+    return place.folder / "bin" / f"{name}-{digest}"
+
+
 def built(place: Place, name: str, program: Program) -> Path:
     """The executable; built when there is none of these pins yet."""
-    digest = hashlib.sha256(program.pins()).hexdigest()[:12]
-    executable = place.folder / "bin" / f"{name}-{digest}"
+    executable = path_of(place, name, program)
     if not executable.exists():
         print(f"{name}: building it, once ...", flush=True)
         began = time.perf_counter()
@@ -73,7 +78,7 @@ class GoProgram:
 
 @dataclass(frozen=True)
 class PatchedGoModule:
-    """A Go module that needs a file which its published form lacks, built in a copy of it.
+    """A Go module built in a copy of it, with files that its published form lacks.
 
     The module's own go.sum, which `checksum` covers, pins what it needs.
     """

@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from services.building import built
+from services.building import built, path_of
 from services.place import HOST, Place, ServiceError, listening
-from services.servers import COMMON, SERVERS, Start
+from services.servers import COMMON, SERVERS, TOOLS, Start
 
 START = 30.0  # seconds that a server may take until it answers
 STOP = 10.0  # seconds that it may take to end; then it is killed
@@ -81,6 +81,9 @@ def write_env(place: Place) -> None:
         if pid_of(place, name) is not None:
             executable = built(place, name, server.program)
             told |= server.told(Start(executable, place.port(name), place.data(name)))
+    for name, program in TOOLS.items():
+        if (executable := path_of(place, name, program)).exists():
+            told[f"SERVICES_{name.upper()}_PROGRAM"] = str(executable)
     lines = [f"export {variable}={shlex.quote(value)}\n" for variable, value in told.items()]
     place.env.write_text("".join(lines))
 

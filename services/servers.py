@@ -124,3 +124,14 @@ COMMON = {
     "SERVICES_S3_SECRET_KEY": S3_SECRET,
     "SERVICES_S3_REGION": S3_REGION,
 }
+
+# Programs that tests run and that are no servers: built when they are named.
+TOOLS: dict[str, Program] = {
+    "compose": PatchedGoModule(
+        "compose",
+        "github.com/docker/compose/v2",
+        "v2.40.3",
+        "h1:XeYkQu1svDtyfZPv5nTwFryQ25ZJMkIlc4pz9HalMPI=",
+        "./cmd",
+    ),
+}

@@ -18,6 +18,7 @@ _ADDRESS = {
     "secantus": "SERVICES_SECANTUS_URI",
     "mongo": "SERVICES_MONGO_URI",  # a real one, where a container engine runs
     "imagor": "SERVICES_IMAGOR_URL",
+    "compose": "SERVICES_COMPOSE_PROGRAM",
     "server": "SERVICES_SERVER_URL",  # this program, in its image
 }
 
