@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import resource
 import signal
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from imcaxy import adapters, gallery
@@ -17,8 +15,15 @@ from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, StoreError
 from imcaxy.grammar.ladder import Ladder
 from imcaxy.grammar.purge_keys import purge_keys
-from imcaxy.grammar.variant import LOG_START, LogPosition
+from imcaxy.grammar.variant import LOG_START
 from imcaxy.hub.hub import Hub
+from imcaxy.invalidation.clearing import Clearing
+from imcaxy.invalidation.confirming import Confirming
+from imcaxy.invalidation.follower import Follower
+from imcaxy.invalidation.ledger import Ledger
+from imcaxy.invalidation.purge import Purger
+from imcaxy.invalidation.tending import Tending
+from imcaxy.invalidation.versions import Versions
 from imcaxy.jobs.claims import LEASE, Claims
 from imcaxy.jobs.failures import Failures
 from imcaxy.jobs.job import Parts
@@ -33,11 +38,14 @@ from imcaxy.proxy.fallback import Fallback
 from imcaxy.proxy.proxy import ImageProxy, Rules
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.application import Application
+from imcaxy.server.invalidations import Invalidations
 from imcaxy.server.listening import Listener
 from imcaxy.server.policy import Health, HttpPolicy
+from imcaxy.server.tokens import Tokens
 from imcaxy.server.workers import Supervisor, worker_command
 from imcaxy.settings import Settings
 from imcaxy.settings_text import parse_nameserver
+from imcaxy.share import Share, allow_many_files
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads
@@ -49,51 +57,9 @@ from imcaxy.store.store import Store
 from imcaxy.store.upkeep import Care, Upkeep, disk_outlook
 from imcaxy.tasks import Tasks
 
-FILES = 65_536  # open files that a server process asks for
-HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
-BLOBS = 1024  # open files of kept pictures, or a sixteenth of the files where these are fewer
-OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
-MIB = 1024 * 1024
-CONNECTIONS = 32  # sources that are fetched at the same time, per machine
-
 _log = logging.getLogger("imcaxy.app")
 
 Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and what was found
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One worker's part of the machine's limits."""
-
-    memory: int  # bytes of kept pictures
-    heads: int  # bytes of heads that the fast lane holds ready for them
-    streams: int  # bytes
-    downloads: int  # bytes
-    running: int  # jobs
-    jobs: int  # jobs, running or waiting
-    connections: int  # to origins
-    clients: int  # connections from clients
-    blobs: int  # that stay open
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Share":
-        """An equal part for each worker, and enough for one picture at least."""
-        count = settings.workers
-        memory = settings.memory_limit // count
-        heads = min(memory // 2, max(memory // HEADS, MIB)) if settings.fast_lane else 0
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        blobs = min(BLOBS, files // 16)
-        return cls(
-            memory=memory - heads,
-            heads=heads,
-            streams=max(settings.stream_limit // count, settings.max_variant_bytes),
-            downloads=max(settings.download_limit // count, settings.max_source_bytes),
-            running=max(1, settings.running // count),
-            jobs=max(1, settings.queue_limit // count),
-            connections=max(1, CONNECTIONS // count),
-            clients=max(1, min(settings.max_connections // count, files - OWN_FILES - blobs)),
-            blobs=blobs,
-        )
 
 
 class Server:
@@ -105,7 +71,7 @@ class Server:
         self._incarnation = uuid.uuid4().hex
         self._clock = Clock()
         self._tasks = Tasks()
-        self._applied: LogPosition = LOG_START
+        self._background = Tasks()  # of those that never end
         self._unready: str | None = "starting"
         self._stopping = asyncio.Event()
         self._journal = Journal(1)
@@ -123,15 +89,35 @@ class Server:
             room=self._room,
             open_blobs=self._share.blobs,
         )
+        self._failures = Failures(self._clock, factor=settings.remember_failures)
+        self._hub = Hub(self._share.streams, settings.max_variant_bytes)
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
         http = _http_reader(settings)
         self._readers: dict[str, SourceReader] = {"url": http, "file": _file_reader(settings)}
         self._processor = _processor(settings, self._share, self._clock, http)
+        self._downloads = self._make_downloads()
+        self._versions = Versions(self._catalog, self._clock)
+        self._follower = Follower(
+            self._catalog,
+            Ledger(self._store, self._hub, self._downloads, self._failures, self._versions),
+            Instance(self._incarnation, settings.instance_name, LOG_START, self._clock.wall()),
+            self._clock,
+            self._tasks,
+            settings.offline_grace,
+        )
+        self._confirming = Confirming(self._catalog, self._clock, settings.offline_grace)
+        self._clearing = Clearing(self._catalog, self._confirming, self._clock)
+        self._tending = Tending(
+            self._confirming,
+            self._clearing,
+            self._clock,
+            dead_are_known=self._catalog.pace.dead_are_known,
+        )
         self._listener = Listener(self._application(), self._clock)
 
-    def _application(self) -> Application:
+    def _make_downloads(self) -> Downloads:
         settings, share = self._settings, self._share
-        downloads = Downloads(
+        return Downloads(
             self._readers,
             DownloadLimits(
                 max_pixels=settings.max_pixels,
@@ -144,15 +130,18 @@ class Server:
             self._tasks,
             lambda source: purge_keys([source]),
         )
-        hub = Hub(share.streams, settings.max_variant_bytes)
+
+    def _application(self) -> Application:
+        settings, share = self._settings, self._share
         parts = Parts(
-            hub=hub,
+            hub=self._hub,
             store=self._store,
             claims=self._claims,
-            downloads=downloads,
+            downloads=self._downloads,
             processor=self._processor,
             slots=Slots(share.running, settings.queue_timeout, self._clock),
-            failures=Failures(self._clock, factor=settings.remember_failures),
+            failures=self._failures,
+            log=self._follower,
             clock=self._clock,
             tasks=self._tasks,
             claim_timeout=LEASE
@@ -160,10 +149,10 @@ class Server:
             + settings.queue_timeout
             + settings.process_timeout,
         )
-        jobs = Jobs(parts, share.jobs, lambda: self._applied, self._tasks)
+        jobs = Jobs(parts, share.jobs, self._tasks)
         fallback = None
         if settings.fallback == "source":
-            fallback = Fallback(downloads, lambda: self._applied, self._clock)
+            fallback = Fallback(self._downloads, lambda: self._follower.position, self._clock)
         rule = settings.width_rule
         rules = Rules(
             auto_formats=settings.auto_formats,
@@ -171,7 +160,7 @@ class Server:
             ladder=None if rule == "off" else Ladder(settings.widths, strict=rule == "strict"),
             request_timeout=settings.request_timeout,
         )
-        proxy = ImageProxy(hub, self._store, jobs, self._processor, fallback, rules)
+        proxy = ImageProxy(parts, jobs, self._versions, fallback, rules)
         policy = HttpPolicy(
             allowed_origins=settings.allowed_origins,
             max_age=settings.max_age,
@@ -184,8 +173,20 @@ class Server:
             fast_lane_limit=share.heads,
         )
         log = AccessLog(self._journal.emit, self._clock)
-        extra = gallery.routes(settings.source_dir)
+        extra = (*gallery.routes(settings.source_dir), *self._invalidations().routes())
         return Application(proxy, policy, self._health, self._clock, log, extra)
+
+    def _invalidations(self) -> Invalidations:
+        purger = Purger(
+            self._catalog,
+            self._confirming,
+            self._clearing,
+            self._clock,
+            self._tasks,
+            self._settings.purge_timeout,
+        )
+        purger.at_append(self._follower.look_and_tell)
+        return Invalidations(purger, Tokens(self._settings.tokens))
 
     def _health(self) -> Health:
         failing = self._store.failing or self._claims.failing
@@ -196,10 +197,10 @@ class Server:
         """Open the store, then the door (design I0); ImcaxyError when something cannot work."""
         await self._blobs.start()
         await self._catalog.start(self._blobs.id)
-        await self._register()
-        self._applied = await self._catalog.head()
-        await self._register()
+        await self._follower.start()
         await self._processor.start()
+        self._background.detach(self._follower.follow(), "follow the log")
+        self._background.detach(self._tending.tend(), "tend")
         await self._listener.start(sockets)
         self._tasks.detach(self._upkeep().run(self._stopping), "upkeep")
         self._unready = None
@@ -215,12 +216,13 @@ class Server:
         _log.info("draining", extra={"connections": self._listener.connections})
         timeout = self._settings.drain_timeout
         await self._listener.drain(timeout)
-        await self._tasks.drain(timeout)
+        await self._tasks.drain(timeout)  # the log is followed to the last answer
 
     async def close(self) -> None:
         """Release everything; the instance's row says that it left."""
+        await self._background.drain(0.0)
         with contextlib.suppress(StoreError):
-            await self._register(left=True)
+            await self._follower.leave()
         await self._processor.close()
         for reader in self._readers.values():
             await reader.close()
@@ -243,17 +245,6 @@ class Server:
             look = partial(disk_outlook, self._catalog, local, self._settings.disk_limit)
             findings.append(await _tried("disk", look))
         return [*findings, await _tried("processor", self._processor.check)]
-
-    async def _register(self, *, left: bool = False) -> None:
-        await self._catalog.write_instance(
-            Instance(
-                incarnation=self._incarnation,
-                name=self._settings.instance,
-                applied=self._applied,
-                seen=self._clock.wall(),
-                left=left,
-            )
-        )
 
     def _upkeep(self) -> Upkeep:
         settings = self._settings
@@ -279,7 +270,7 @@ async def serve(
     `ready` is called once, when requests are answered; never when the server cannot start.
     """
     messages = _log_to(2)
-    _allow_many_files()  # before the server shares them out
+    allow_many_files()  # before the server shares them out
     server = Server(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -375,14 +366,6 @@ def _file_reader(settings: Settings) -> DirectoryReader:
     return DirectoryReader(
         settings.source_dir, max_bytes=settings.max_source_bytes, timeout=settings.fetch_timeout
     )
-
-
-def _allow_many_files() -> None:
-    """Take as many open files as the system grants, up to FILES: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_to(descriptor: int) -> Journal:

@@ -10,7 +10,13 @@ ImcaxyError
 │  ├─ WidthRefused             400  not a width of the list that the operator has set
 │  ├─ MethodNotAllowed         405
 │  ├─ OriginRefused            403  the page's Origin is not allowed
-│  └─ RouteUnknown             404
+│  ├─ RouteUnknown             404
+│  ├─ InvalidationMalformed    400
+│  ├─ TokenRefused             401
+│  ├─ TokenUnset               403  this server has no token, so nobody may
+│  ├─ InvalidationUnknown      404
+│  ├─ ProjectUnknown           404  it has not invalidated anything yet
+│  └─ RequestReused            409  another invalidation has this request id
 ├─ SourceError                      the original image could not be had
 │  ├─ SourceMalformed          400
 │  ├─ SourceRefused            403  its address or domain is not allowed
@@ -27,8 +33,11 @@ ImcaxyError
 │  ├─ ProcessorFailed          502
 │  ├─ ProcessorUnavailable     503
 │  └─ ProcessorTimeout         504
+├─ InvalidationUnrecorded      503  perhaps not durable: the same request may be repeated
+├─ CatalogUnavailable          503  what only the catalog knows cannot be told
 ├─ Overloaded                  503  a bound is reached; carries Retry-After
 │  └─ Draining                 503
+├─ InvalidatedMeanwhile        503  never shown: a job whose source was invalidated keeps nothing
 ├─ WaitExpired                 504  the picture was not ready within the request's deadline
 ├─ StoreError                       never shown: the store is left out and the picture still made
 │  ├─ StoreFull                     the disk limit is reached: nothing is kept until there is room
@@ -166,6 +175,42 @@ class RouteUnknown(RequestError):
     status, kind, title = 404, "unknown-route", "There is nothing at this path."
 
 
+class InvalidationMalformed(RequestError):
+    """What shall be invalidated cannot be read."""
+
+    kind, title = "malformed-invalidation", "The invalidation is not one that we understand."
+
+
+class TokenRefused(RequestError):
+    """The request carries no token that is accepted."""
+
+    status, kind, title = 401, "token-refused", "A valid token is needed here."
+
+
+class TokenUnset(RequestError):
+    """The server was started without a token, so nobody may use the route."""
+
+    status, kind, title = 403, "token-unset", "No token is set, so this is closed to everybody."
+
+
+class InvalidationUnknown(RequestError):
+    """No invalidation has this number."""
+
+    status, kind, title = 404, "unknown-invalidation", "There is no such invalidation."
+
+
+class ProjectUnknown(RequestError):
+    """The project has not invalidated anything yet."""
+
+    status, kind, title = 404, "unknown-project", "This project has not invalidated anything yet."
+
+
+class RequestReused(RequestError):
+    """Another invalidation was made under this request id."""
+
+    status, kind, title = 409, "request-reused", "This request id belongs to another invalidation."
+
+
 class SourceError(ImcaxyError):
     """The original image could not be had."""
 
@@ -285,6 +330,25 @@ class Draining(Overloaded):
     """The server is shutting down."""
 
     kind, title = "draining", "The server is shutting down."
+
+
+class InvalidationUnrecorded(ImcaxyError):
+    """The invalidation may not be in the log; repeating the same request is safe."""
+
+    status, kind = 503, "invalidation-unrecorded"
+    title = "The invalidation could not be recorded."
+
+
+class CatalogUnavailable(ImcaxyError):
+    """The catalog does not answer, and nobody else knows."""
+
+    status, kind, title = 503, "catalog-unavailable", "The catalog does not answer."
+
+
+class InvalidatedMeanwhile(ImcaxyError):
+    """The source was invalidated while its picture was made: what was made is not kept."""
+
+    status, kind, title = 503, "invalidated", "The source was invalidated while it was read."
 
 
 class WaitExpired(ImcaxyError):

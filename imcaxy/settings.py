@@ -32,6 +32,7 @@ LADDER = (
     *(64, 96, 128, 160, 192, 256, 320, 384, 480, 640, 750, 828, 960, 1080),
     *(1280, 1536, 1920, 2560, 3200, 3840),
 )
+MOST_TOKENS = 2  # the old and the new
 NEVER_EMPTY = ("allowed_domains", "allowed_origins")  # an empty list must not come to mean "all"
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -109,6 +110,23 @@ class Settings(BaseSettings):
     minio_endpoint: str = Field(
         "",
         description="S3 server (host or host:port) that keeps the pictures; unset uses files.",
+    )
+
+    invalidate_security_token: SecretStr = Field(
+        SecretStr(""),
+        description="Token that opens invalidation; two, comma separated, while one is replaced.",
+    )
+    instance: str = Field(
+        "", max_length=100, description="Name of this machine to operators; unset is its host name."
+    )
+    purge_timeout: Seconds = Field(
+        5.0, description="Seconds that an invalidation waits for instances; then it answers 202."
+    )
+    offline_grace: float = Field(
+        300.0,
+        ge=5,
+        le=86_400,
+        description="Seconds that kept pictures are served while the log cannot be read.",
     )
 
     memory_limit: Bytes = Field(
@@ -334,6 +352,17 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("invalidate_security_token")
+    @classmethod
+    def _tokens(cls, value: SecretStr) -> SecretStr:
+        tokens = [token.strip() for token in value.get_secret_value().split(",")]
+        if any(not re.fullmatch(r"[!-+\--~]*", token) for token in tokens):
+            raise ValueError("a token holds a space or a letter outside ASCII")
+        if len(tokens) > MOST_TOKENS:
+            message = f"{len(tokens)} tokens are named, and at most {MOST_TOKENS} can live at once"
+            raise ValueError(message)
+        return value
+
     @field_validator("max_variant_bytes", "max_source_bytes")
     @classmethod
     def _fits(cls, value: ByteSize, info: ValidationInfo) -> ByteSize:
@@ -350,9 +379,15 @@ class Settings(BaseSettings):
         return self.processes or os.cpu_count() or 1
 
     @property
-    def instance(self) -> str:
-        """The name under which this machine appears to operators."""
-        return socket.gethostname()
+    def instance_name(self) -> str:
+        """The name under which this process appears to operators."""
+        return f"{self.instance or socket.gethostname()}/{os.getpid()}"
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that open invalidation; none closes it."""
+        text = self.invalidate_security_token.get_secret_value()
+        return tuple(token.strip() for token in text.split(",") if token.strip())
 
 
 class Shown(NamedTuple):

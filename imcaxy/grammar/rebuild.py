@@ -19,6 +19,12 @@ def to_query(request: ImageRequest) -> str:
     )
 
 
+def to_route(request: ImageRequest) -> str:
+    """The request as operation and query, source included: what a page could ask again."""
+    source = f"{request.source.kind}={quote(request.source.value, safe='')}"
+    return f"{request.operation}?" + "&".join(filter(None, (source, to_query(request))))
+
+
 def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,5 +1,7 @@
 """Which pictures are being made here, right now."""
 
+from collections.abc import Collection
+
 from imcaxy.errors import Overloaded
 from imcaxy.hub.budget import Budget
 from imcaxy.hub.stream import Stream
@@ -30,15 +32,34 @@ class Hub:
         """The stream of this variant, if it is being made."""
         return self._streams.get(signature)
 
-    def open(self, signature: str) -> Stream:
+    def open(self, signature: str, keys: tuple[str, ...] = ()) -> Stream:
         """A new stream for this variant; Overloaded when the bytes of all are used up.
 
         Called in the same step as a `find` that found nothing.
         """
         if self._budget.full:
             raise Overloaded("Too many pictures are being delivered at once.", retry_after=1.0)
-        stream = self._streams[signature] = Stream(self._budget, self._stream_limit)
+        stream = self._streams[signature] = Stream(self._budget, self._stream_limit, keys)
         return stream
+
+    def apply(self, number: int, keys: Collection[str]) -> None:
+        """Detach streams of these keys whose bytes may be older than log record `number` (I1)."""
+        hit = frozenset(keys)
+        for signature, stream in list(self._streams.items()):
+            as_of = stream.as_of
+            if as_of is not None and as_of.number < number and not hit.isdisjoint(stream.keys):
+                self.detach(signature, stream)
+
+    def reset(self, number: int) -> None:
+        """Detach every stream: what it is made from may have been invalidated unseen."""
+        for signature, stream in list(self._streams.items()):
+            self.detach(signature, stream)
+
+    def detach(self, signature: str, stream: Stream) -> None:
+        """Let nobody find the stream, and send those who wait for its head elsewhere."""
+        if self._streams.get(signature) is stream:
+            del self._streams[signature]
+        stream.detach()
 
     def remove(self, signature: str, stream: Stream) -> None:
         """Let go of the stream: whoever comes now does not find it; its readers go on."""

@@ -12,6 +12,9 @@ A stream ends in one of four ways: whole; failed before its head; failed after i
 the same bytes can be read from the store. Moving frees the pieces: a reader that is slow goes on
 from the kept variant at the byte where it stands. A stream that is not moved frees its pieces when
 the last reader has let go of it.
+
+A stream that an invalidation has hit is detached: who has its head reads on, who waits for the head
+is told to look elsewhere, and nobody finds it any more.
 """
 
 import asyncio
@@ -20,15 +23,26 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from imcaxy.errors import ImcaxyError, InternalError, Overloaded, VariantTooLarge
-from imcaxy.grammar.variant import CHUNK, Head, Variant
+from imcaxy.grammar.variant import CHUNK, Head, LogPosition, Variant
 from imcaxy.hub.budget import Budget, Holding
+
+
+class Detached(Exception):
+    """The stream was hit by an invalidation before it had a head; a new job is needed."""
 
 
 class Stream:
     """A variant that is being made; satisfies `Variant` once `started` has returned."""
 
-    def __init__(self, budget: Budget, limit: int) -> None:
-        """Count pieces against `budget`; a picture of more than `limit` bytes fails."""
+    def __init__(self, budget: Budget, limit: int, keys: tuple[str, ...] = ()) -> None:
+        """Count pieces against `budget`; a picture of more than `limit` bytes fails.
+
+        `keys` are the purge keys of its sources.
+        """
+        self.keys = keys
+        # What its bytes are at least as new as; None while no source was asked for any.
+        self.as_of: LogPosition | None = None
+        self.detached = False  # whether an invalidation has hit it
         self._holding = Holding(budget)
         self._limit = limit
         self._head: Head | None = None
@@ -46,9 +60,10 @@ class Stream:
 
     # What the producer does.
 
-    def begin(self, head: Head, *, keeping: bool) -> None:
+    def begin(self, head: Head, as_of: LogPosition, *, keeping: bool) -> None:
         """Let readers have the head; pieces may follow."""
         self._head = head
+        self.as_of = as_of
         self.keeping = keeping
         self._wake()
 
@@ -85,11 +100,17 @@ class Stream:
             self._error = error.again()  # without the traceback, which holds on to this stream
             self._wake()
 
-    def move(self, variant: Variant) -> None:
+    def move(self, variant: Variant, as_of: LogPosition) -> None:
         """Send every reader on to `variant`, which has the same bytes, and free these."""
         self._moved = variant
+        self.as_of = as_of
         self._pieces, self._ends = [], []
         self._holding.release()
+        self._wake()
+
+    def detach(self) -> None:
+        """Let nobody begin to read it any more; the hub has let go of it."""
+        self.detached = True
         self._wake()
 
     def retire(self) -> None:
@@ -130,13 +151,20 @@ class Stream:
         return not self._waiting and not self._readers
 
     async def started(self) -> None:
-        """Return when the head is known; raise the failure when there is one already."""
+        """Return when the head is known; raise the failure when there is one already.
+
+        Raises Detached when an invalidation came first.
+        """
         self._waiting += 1
         try:
             while self._head is None and self._error is None and self._moved is None:
+                if self.detached:
+                    raise Detached
                 await self._changed.wait()
         finally:
             self._waiting -= 1
+        if self.detached:
+            raise Detached
         if self._error is not None:
             raise self._error.again()
 

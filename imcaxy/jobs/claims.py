@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from imcaxy.clock import Clock
-from imcaxy.errors import StoreError
+from imcaxy.errors import ImcaxyError, StoreError
 from imcaxy.grammar.variant import LogPosition
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.slots import Abandoned
@@ -45,10 +45,11 @@ class Wanted:
 
     signature: str
     keys: tuple[str, ...]
-    as_of: LogPosition
+    position: Callable[[], Awaitable[LogPosition]]  # from where in the log its job would begin
     blob: str  # the name that the blob will have
     look_up: Callable[[], Awaitable[Kept | None]]
     abandoned: Callable[[], bool]  # whether nobody here waits for it any more
+    outdated: Callable[[], bool]  # whether an invalidation has made a job for it useless
 
 
 class Claims:
@@ -87,11 +88,13 @@ class Claims:
             rows = await self._catalog.claims(wanted.signature)
             top = rows[0] if rows else None
             if top is not None and top.number > dead and not await self._ended(top):
-                dead = await self._wait(top, wanted.abandoned)
+                dead = await self._wait(top, wanted)
                 if (kept := await wanted.look_up()) is not None:
                     return kept
                 continue
-            claim = self._next(wanted, top)
+            if wanted.outdated():
+                raise Abandoned
+            claim = self._next(wanted, await wanted.position(), top)
             with self._breaker.guard():
                 inserted = await self._catalog.insert_claim(claim)
             if not inserted:
@@ -125,14 +128,14 @@ class Claims:
         except StoreError as error:
             _log.warning("a claim's outcome was not written", extra={"reason": str(error)})
 
-    def _next(self, wanted: Wanted, top: Claim | None) -> Claim:
+    def _next(self, wanted: Wanted, as_of: LogPosition, top: Claim | None) -> Claim:
         return Claim(
             signature=wanted.signature,
             number=top.number + 1 if top else 1,
             by=self._incarnation,
             blob=wanted.blob,
             keys=wanted.keys,
-            as_of=wanted.as_of,
+            as_of=as_of,
         )
 
     async def _outbid(self, claim: Claim) -> bool:
@@ -147,10 +150,10 @@ class Claims:
             return claim.by == self._incarnation or await self._catalog.is_gone(claim.by)
         outcome = outcomes.parse(claim.outcome)
         if outcome.error is not None and outcome.fresh(self._clock.now()):
-            raise outcome.error
+            await self._raise(outcome.error, claim)
         return True
 
-    async def _wait(self, claim: Claim, abandoned: Callable[[], bool]) -> int:
+    async def _wait(self, claim: Claim, wanted: Wanted) -> int:
         """Return when a claim's job has ended or may be taken over (K4): the number that is dead.
 
         Raises the failure that it ended with, remembered or not: who waited shares it.
@@ -160,7 +163,7 @@ class Claims:
         while True:
             await self._clock.sleep(pause * (0.5 + self._jitter()))
             pause = min(longest, pause * 1.5)
-            if abandoned():
+            if wanted.abandoned() or wanted.outdated():
                 raise Abandoned
             rows = await self._catalog.claims(claim.signature)
             if not rows:
@@ -170,7 +173,7 @@ class Claims:
             if rows[0].outcome is not None:
                 outcome = outcomes.parse(rows[0].outcome)
                 if outcome.error is not None:
-                    raise outcome.error
+                    await self._raise(outcome.error, rows[0])
                 return claim.number
             if (
                 self._clock.now() - silent_since >= LEASE
@@ -178,6 +181,11 @@ class Claims:
                 or await self._invalidated(claim)
             ):
                 return claim.number
+
+    async def _raise(self, error: ImcaxyError, claim: Claim) -> None:
+        """Share the failure of a claim's job, unless an invalidation came after it began."""
+        if not await self._invalidated(claim):
+            raise error
 
     async def _invalidated(self, claim: Claim) -> bool:
         """Whether a record newer than the claim names one of its keys."""

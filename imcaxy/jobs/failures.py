@@ -2,7 +2,7 @@
 
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError
@@ -27,7 +27,7 @@ class Failures:
         self._factor = factor
         self._limit = limit
         self._jitter = jitter
-        self._items: OrderedDict[str, tuple[ImcaxyError, float]] = OrderedDict()
+        self._items: OrderedDict[str, tuple[ImcaxyError, float, tuple[str, ...]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -36,13 +36,29 @@ class Failures:
         """Seconds that this failure shall be remembered."""
         return error.remember * self._factor * (0.8 + 0.4 * self._jitter())
 
-    def note(self, signature: str, error: ImcaxyError, seconds: float) -> None:
-        """Remember the failure; one with no lifetime is not remembered."""
+    def apply(self, number: int, keys: Collection[str]) -> None:
+        """Forget failures of these keys: what was missing or broken may be there now (I1)."""
+        hit = frozenset(keys)
+        for signature, (_, _, theirs) in list(self._items.items()):
+            if not hit.isdisjoint(theirs):
+                del self._items[signature]
+
+    def reset(self, number: int) -> None:
+        """Forget everything."""
+        self._items.clear()
+
+    def note(
+        self, signature: str, error: ImcaxyError, seconds: float, keys: tuple[str, ...] = ()
+    ) -> None:
+        """Remember the failure of a variant of these purge keys; one with no lifetime is not.
+
+        In the step that finds that no invalidation has come since the job began.
+        """
         self._items.pop(signature, None)
         if seconds <= 0:
             return
         # A copy: the error's traceback would hold on to the job and its bytes.
-        self._items[signature] = (error.again(), self._clock.now() + seconds)
+        self._items[signature] = (error.again(), self._clock.now() + seconds, keys)
         if len(self._items) > self._limit:
             self._items.popitem(last=False)
 
@@ -51,7 +67,7 @@ class Failures:
         held = self._items.get(signature)
         if held is None:
             return None
-        error, until = held
+        error, until, _ = held
         left = until - self._clock.now()
         if left <= 0:
             del self._items[signature]

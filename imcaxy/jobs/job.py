@@ -3,20 +3,21 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from imcaxy.clock import Clock
-from imcaxy.errors import ImcaxyError, InternalError, StoreError, WaitExpired
+from imcaxy.errors import ImcaxyError, InternalError, InvalidatedMeanwhile, StoreError, WaitExpired
 from imcaxy.grammar.image_request import ImageRequest
-from imcaxy.grammar.purge_keys import purge_keys
+from imcaxy.grammar.rebuild import to_route
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.hub.hub import Hub
 from imcaxy.hub.stream import Stream
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.claims import Claims, Wanted
 from imcaxy.jobs.failures import Failures
+from imcaxy.jobs.log import Log
 from imcaxy.jobs.slots import Abandoned, Slots
 from imcaxy.processors.base import Picture, Processor
 from imcaxy.sources.base import Original
@@ -43,6 +44,7 @@ class Parts:
     processor: Processor
     slots: Slots
     failures: Failures
+    log: Log
     clock: Clock
     tasks: Tasks
     claim_timeout: float  # seconds that a job waits for another instance's
@@ -57,22 +59,20 @@ class Job:
         stream: Stream,
         request: ImageRequest,
         signature: str,
-        as_of: LogPosition,
     ) -> None:
-        """`as_of` was read before the first request to any source (design I4)."""
         self._parts = parts
         self._stream = stream
         self._request = request
         self._signature = signature
-        self._as_of = as_of
-        self._keys = purge_keys(request.sources)
+        self._as_of = parts.log.position  # as read before the first request to any source (I4)
 
     async def run(self) -> None:
         """Find the variant kept, or make it; raises what went wrong before or while it was made."""
         claim = await self._claim()
         if isinstance(claim, Kept):
-            self._stream.move(claim)
+            self._stream.move(claim, claim.entry.as_of)
         elif claim is None:
+            self._begin()
             await self._make(None)
         else:
             await self._own(claim)
@@ -81,11 +81,12 @@ class Job:
         """None when the store cannot answer: the picture is made, and not kept."""
         wanted = Wanted(
             signature=self._signature,
-            keys=self._keys,
-            as_of=self._as_of,
+            keys=self._stream.keys,
+            position=self._position,
             blob=self._parts.store.new_blob_name(),
             look_up=lambda: self._parts.store.look_up(self._signature),
             abandoned=lambda: self._stream.abandoned,
+            outdated=lambda: self._stream.detached,
         )
         try:
             async with asyncio.timeout(self._parts.claim_timeout):
@@ -95,6 +96,16 @@ class Job:
             return None
         except TimeoutError:
             raise WaitExpired from None
+
+    async def _position(self) -> LogPosition:
+        """From where in the log the job begins: past every record that anybody here has seen."""
+        await self._parts.log.look_anew()
+        return self._begin()
+
+    def _begin(self) -> LogPosition:
+        """Read `as_of`, and let invalidations find the stream from now on (I4), in one step."""
+        self._as_of = self._stream.as_of = self._parts.log.position
+        return self._as_of
 
     async def _own(self, claim: Claim) -> None:
         outcome = outcomes.DROPPED
@@ -124,13 +135,13 @@ class Job:
                 if not parts.processor.fetches(self._request, source)
             ]
             async with (
-                parts.slots.take(lambda: self._stream.abandoned),
+                parts.slots.take(lambda: self._stream.abandoned or self._stream.detached),
                 parts.processor.make(self._request, originals) as picture,
             ):
                 head = self._head(claim, originals, picture)
-                self._stream.begin(head, keeping=claim is not None)
+                as_of = self._read_as_of(originals)
+                self._stream.begin(head, as_of, keeping=claim is not None)
                 if claim is not None:
-                    as_of = self._read_as_of(originals)
                     keep = self._keep(claim, head, as_of, parts.clock.now() - begun)
                     keeping = parts.tasks.start(keep, f"keep {self._signature[:8]}")
                 await self._pour(picture)
@@ -150,15 +161,16 @@ class Job:
 
     async def _keep(self, claim: Claim, head: Head, as_of: LogPosition, cost: float) -> Kept | None:
         """Blob, then entry, as one more reader of the stream; None when it could not be kept."""
-        async with aclosing(self._stream.read()) as chunks:
+        async with aclosing(self._unless_detached()) as chunks:
             try:
                 return await self._parts.store.keep(
                     blob=claim.blob,
                     signature=self._signature,
-                    keys=self._keys,
+                    keys=self._stream.keys,
                     as_of=as_of,
                     head=head,
                     cost=cost,
+                    request=to_route(self._request),
                     chunks=chunks,
                 )
             except StoreError as error:
@@ -167,6 +179,14 @@ class Job:
                 # The picture itself failed; whoever makes it reports that.
                 _log.debug("nothing to keep", extra={"reason": str(error)})
         return None
+
+    async def _unless_detached(self) -> AsyncGenerator[bytes | memoryview, None]:
+        """The stream's bytes; raises when an invalidation hits it: an entry would be inert."""
+        async with aclosing(self._stream.read()) as chunks:
+            async for chunk in chunks:
+                if self._stream.detached:
+                    raise InvalidatedMeanwhile
+                yield chunk
 
     async def _settle(self, keeping: asyncio.Task[Kept | None] | None) -> bool:
         """Wait for the store, not for long; then readers go on from there."""
@@ -180,7 +200,7 @@ class Job:
         if kept is None:
             return False
         if kept.body is not None:
-            self._stream.move(kept)
+            self._stream.move(kept, kept.entry.as_of)
         else:
             self._parts.tasks.detach(self._move_later(kept), f"move {self._signature[:8]}")
         return True
@@ -188,7 +208,7 @@ class Job:
     async def _move_later(self, kept: Kept) -> None:
         """Leave the bytes to readers that keep up; free them when only slow ones are left."""
         await self._parts.clock.sleep(MOVE_AFTER)
-        self._stream.move(kept)
+        self._stream.move(kept, kept.entry.as_of)
 
     def _read_as_of(self, originals: Sequence[Original]) -> LogPosition:
         """As new as the oldest original, or as this job where the processor reads some itself."""

@@ -1,11 +1,10 @@
 """The jobs of this instance: at most one per variant, and not too many."""
 
 import logging
-from collections.abc import Callable
 
 from imcaxy.errors import Draining, ImcaxyError, InternalError, Overloaded
 from imcaxy.grammar.image_request import ImageRequest
-from imcaxy.grammar.variant import LogPosition
+from imcaxy.grammar.purge_keys import purge_keys
 from imcaxy.hub.stream import Stream
 from imcaxy.jobs.job import Job, Parts
 from imcaxy.jobs.slots import Abandoned
@@ -17,13 +16,10 @@ _log = logging.getLogger("imcaxy.jobs")
 class Jobs:
     """Makes each variant once, however many ask; a job belongs to the server, not to a client."""
 
-    def __init__(
-        self, parts: Parts, limit: int, position: Callable[[], LogPosition], tasks: Tasks
-    ) -> None:
-        """At most `limit` jobs wait or run; `position` is the newest log record applied here."""
+    def __init__(self, parts: Parts, limit: int, tasks: Tasks) -> None:
+        """At most `limit` jobs wait or run."""
         self._parts = parts
         self._limit = limit
-        self._position = position
         self._tasks = tasks
         self._count = 0
 
@@ -42,7 +38,7 @@ class Jobs:
             raise error
         if self._count >= self._limit:
             raise Overloaded(retry_after=self._parts.slots.retry_after())
-        stream = self._parts.hub.open(signature)
+        stream = self._parts.hub.open(signature, purge_keys(request.sources))
         self._count += 1
         self._tasks.detach(self._run(stream, request, signature), f"job {signature[:8]}")
         return stream, False
@@ -54,7 +50,8 @@ class Jobs:
         except Abandoned as error:
             stream.fail(error)
         except ImcaxyError as error:
-            failures.note(signature, error, failures.lifetime(error))
+            if not stream.detached:
+                failures.note(signature, error, failures.lifetime(error), stream.keys)
             stream.fail(error)
         except Exception:
             stream.fail(InternalError())
@@ -73,7 +70,7 @@ class Jobs:
         """
         while True:
             try:
-                return await Job(self._parts, stream, request, signature, self._position()).run()
+                return await Job(self._parts, stream, request, signature).run()
             except Abandoned:
-                if stream.abandoned:
+                if stream.abandoned or stream.detached:
                     raise

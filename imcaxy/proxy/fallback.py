@@ -41,9 +41,15 @@ class Fallback:
         self._clock = clock
 
     async def source_of(self, request: ImageRequest, error: ImcaxyError) -> SourceVariant:
-        """The request's original; raises `error` when it cannot be had either."""
+        """The request's original; raises `error` when it cannot be had either.
+
+        One that an invalidation may have hit while it was read is not handed out (I2).
+        """
         try:
-            async with self._downloads.hold(request.source, self._position()) as original:
-                return SourceVariant(original, self._clock.wall())
+            while True:
+                position = self._position()
+                async with self._downloads.hold(request.source, position) as original:
+                    if position == self._position():
+                        return SourceVariant(original, self._clock.wall())
         except ImcaxyError:
             raise error from None

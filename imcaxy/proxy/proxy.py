@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from imcaxy.errors import (
     FormatUnsupported,
@@ -21,14 +22,12 @@ from imcaxy.grammar.parse import Parsed, parse_image_request
 from imcaxy.grammar.pipeline import named_formats, request_steps
 from imcaxy.grammar.signature import signature
 from imcaxy.grammar.variant import Variant
-from imcaxy.hub.hub import Hub
-from imcaxy.hub.stream import Stream
+from imcaxy.hub.stream import Detached, Stream
+from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
-from imcaxy.processors.base import Processor
 from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
 from imcaxy.proxy.fallback import Fallback
 from imcaxy.store.kept import KeptInFile
-from imcaxy.store.store import Store
 
 _FOREIGN = "a plan of another proxy"
 
@@ -55,25 +54,39 @@ class ImagePlan(Plan):
     wants_image: bool
 
 
+class Commits(Protocol):
+    """Knows the commits whose invalidations were answered (design 6.13)."""
+
+    async def answered(self, commit: str) -> bool:
+        """Whether an invalidation with this commit was answered; no when in doubt."""
+        ...
+
+    def was_answered(self, commit: str) -> bool:
+        """Whether `answered` has said yes to it before, which stays so."""
+        ...
+
+
 class ImageProxy:
     """Serves each request from memory, a running stream, the store, or a job, in this order."""
 
     def __init__(
         self,
-        hub: Hub,
-        store: Store,
+        parts: Parts,
         jobs: Jobs,
-        processor: Processor,
+        commits: Commits,
         fallback: Fallback | None,
         rules: Rules,
     ) -> None:
-        self._hub = hub
-        self._store = store
+        """`jobs` works with `parts`."""
+        self._log = parts.log
+        self._hub = parts.hub
+        self._store = parts.store
+        self._processor = parts.processor
         self._jobs = jobs
-        self._processor = processor
+        self._commits = commits
         self._fallback = fallback
         self._rules = rules
-        self._auto_formats = [f for f in rules.auto_formats if f in processor.formats]
+        self._auto_formats = [f for f in rules.auto_formats if f in parts.processor.formats]
 
     def plan(self, asked: Asked) -> ImagePlan:
         """What the request means; raises RequestError and SourceError before any work."""
@@ -101,6 +114,9 @@ class ImageProxy:
         """The variant if it is at hand, to be sent in this very step."""
         if not isinstance(plan, ImagePlan):
             raise TypeError(_FOREIGN)
+        immutable = plan.version is not None and self._commits.was_answered(plan.version)
+        if not self._log.is_current or (plan.version is not None and not immutable):
+            return None  # whether it is stale, or will be immutable, takes more than this step
         kept = self._store.recall(plan.signature)
         if kept is None:
             return None
@@ -112,19 +128,22 @@ class ImageProxy:
             entry.sum.length,
             kept.body,
             blob,
+            immutable,
             False,
-            plan.version is not None,
         )
 
     async def serve(self, plan: Plan) -> Served:
         """The variant, as soon as its head is known; raises ImcaxyError."""
         if not isinstance(plan, ImagePlan):
             raise TypeError(_FOREIGN)
+        immutable = plan.version is not None and await self._commits.answered(plan.version)
+        if not self._log.is_current:
+            await self._log.catch_up()
         if (kept := self._store.recall(plan.signature)) is not None:
-            return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
+            return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier), immutable)
         try:
             async with asyncio.timeout(self._rules.request_timeout):
-                return await self._looked_up(plan) or await self._from_job(plan)
+                return await self._found(plan, immutable)
         except TimeoutError:
             raise WaitExpired(retry_after=1.0) from None
         except ProcessingError as error:
@@ -133,7 +152,14 @@ class ImageProxy:
                 raise
             return served
 
-    async def _looked_up(self, plan: ImagePlan) -> Served | None:
+    async def _found(self, plan: ImagePlan, immutable: bool) -> Served:
+        while True:
+            served = await self._looked_up(plan, immutable)
+            served = served or await self._from_job(plan, immutable)
+            if served is not None:
+                return served
+
+    async def _looked_up(self, plan: ImagePlan, immutable: bool) -> Served | None:
         if self._hub.find(plan.signature) is not None:
             return None
         try:
@@ -143,12 +169,19 @@ class ImageProxy:
             return None
         if kept is None:
             return None
-        return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier))
+        return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier), immutable)
 
-    async def _from_job(self, plan: ImagePlan) -> Served:
+    async def _from_job(self, plan: ImagePlan, immutable: bool) -> Served | None:
+        """The stream of a job; None when an invalidation hit it before it had a head (I2)."""
         stream, joined = self._jobs.join(plan.request, plan.signature)
-        await stream.started()
-        return self._served(plan, stream, _made(stream, joined=joined))
+        try:
+            await stream.started()
+        except Detached:
+            return None
+        if stream.as_of is None or not self._log.allows(stream.keys, stream.as_of):
+            self._hub.detach(plan.signature, stream)
+            return None
+        return self._served(plan, stream, _made(stream, joined=joined), immutable)
 
     async def _instead(self, plan: ImagePlan, error: ImcaxyError) -> Served | None:
         if self._fallback is None or not plan.wants_image:
@@ -158,12 +191,15 @@ class ImageProxy:
         vary = (*plan.vary, *plan.error_vary)
         return Served(variant=variant, status=status, vary=vary, fallback=True)
 
-    def _served(self, plan: ImagePlan, variant: Variant, status: CacheStatus) -> Served:
+    def _served(
+        self, plan: ImagePlan, variant: Variant, status: CacheStatus, immutable: bool
+    ) -> Served:
         return Served(
             variant=variant,
             status=status,
             vary=plan.vary,
-            short_lived=plan.version is not None,
+            immutable=immutable,
+            short_lived=plan.version is not None and not immutable,
         )
 
     def _parse(self, asked: Asked) -> Parsed:

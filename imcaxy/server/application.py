@@ -43,6 +43,7 @@ class Route:
 
     path: str  # raw and undecoded, exact
     handlers: Mapping[str, Handler]
+    below: bool = False  # whether it answers for every path that begins with its own
 
 
 def json_answer(status: int, value: object, *fields: tuple[str, str]) -> Answer:
@@ -76,6 +77,7 @@ class Application:
         self._origins = Origins(policy.allowed_origins)
         own = (Route("/healthz", {"GET": self._healthz}), Route("/readyz", {"GET": self._readyz}))
         self._routes = {route.path: route.handlers for route in (*own, *extra_routes)}
+        self._below = tuple(route for route in extra_routes if route.below)
         self.sender = Sender(clock, policy.client_timeout, policy.request_timeout)
         self.lane: FastLane | None = None
         if policy.fast_lane_limit:
@@ -159,10 +161,14 @@ class Application:
             return await self._picture(exchange)
         if exchange.path == "*" and exchange.method == "OPTIONS":  # RFC 9110 §9.3.7
             return Answer(204, [("Allow", "GET, HEAD, OPTIONS"), *HARDENING])
-        handlers = self._routes.get(exchange.path)
+        handlers = self._routes.get(exchange.path) or self._handlers_above(exchange.path)
         if handlers is None:
             raise RouteUnknown(accepted=f"{PICTURES}OPERATION?url=…")
         return await self._routed(exchange, handlers)
+
+    def _handlers_above(self, path: str) -> Mapping[str, Handler] | None:
+        found = (route.handlers for route in self._below if path.startswith(route.path))
+        return next(found, None)
 
     async def _routed(
         self, exchange: Exchange, handlers: Mapping[str, Handler]

@@ -98,8 +98,8 @@ class Downloads:
             if download.as_of.number < number and not download.keys.isdisjoint(hit):
                 del self._joinable[source]
 
-    def forget(self) -> None:
-        """Let nobody join any download that has begun: the log is another one (design 6.2)."""
+    def reset(self, number: int) -> None:
+        """Let nobody join a download that has begun: its source may be invalid unseen (6.5)."""
         self._joinable.clear()
 
     @asynccontextmanager

@@ -154,10 +154,12 @@ class Store:
         head: Head,
         cost: float,
         chunks: AsyncIterator[bytes | memoryview],
+        request: str = "",
     ) -> Kept:
         """Keep all chunks: the blob, then the entry (I4), then memory if it is small.
 
-        `blob` is the name that the job's claim names, `cost` the seconds that making it took. What
+        `blob` is the name that the job's claim names, `cost` the seconds that making it took,
+        `request` what an operator reads of it. What
         `chunks` raises goes through and nothing is kept; waiting for a chunk has no deadline here.
         Raises StoreError; then the blob may be there, and the claim names it for the sweep.
         """
@@ -182,6 +184,7 @@ class Store:
                 head=replace(head, length=total.length),
                 cost=cost,
                 used=self._clock.wall(),
+                request=request,
             )
             await self._in_time(self._catalog.insert_entry(entry))
         body = copy.whole

@@ -103,6 +103,17 @@ class CatalogSuite:
         assert list(await catalog.cleared(1)) == [Cleared(1, CONFIRMED), page]
         assert list(await catalog.cleared(3)) == []
 
+    async def test_commit_is_answered_once_its_record_is_confirmed(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1, commit="first"))
+        await catalog.append(a_record(2, commit=""))
+        await catalog.add_cleared(Cleared(2, CONFIRMED))
+        await catalog.add_cleared(Cleared(1, 1))
+        assert await catalog.is_answered("first") is False
+        assert await catalog.is_answered("") is None
+        assert await catalog.is_answered("never") is None
+        await catalog.add_cleared(Cleared(1, CONFIRMED))
+        assert await catalog.is_answered("first") is True
+
     async def test_uncleared_are_records_without_a_last_page(self, catalog: Catalog) -> None:
         for number in (1, 2, 3, 4):
             await catalog.append(a_record(number, "k"))

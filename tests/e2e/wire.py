@@ -186,6 +186,7 @@ class Client:
         *,
         method: str = "GET",
         headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
         receive_buffer: int | None = None,
     ) -> Getting:
         """Send one request and return without reading.
@@ -205,7 +206,8 @@ class Client:
         self._writers.add(writer)
         lines = [f"{method} {target} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         lines += [f"{name}: {value}" for name, value in headers]
-        writer.write("\r\n".join((*lines, "", "")).encode())
+        lines += [f"Content-Length: {len(body)}"] if body else []
+        writer.write("\r\n".join((*lines, "", "")).encode() + body)
         return Getting(reader, writer)
 
     async def get(self, target: str, *, headers: Iterable[tuple[str, str]] = ()) -> Response:

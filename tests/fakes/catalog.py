@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.store.catalog.base import (
+    CONFIRMED,
     Claim,
     Cleared,
     Entry,
@@ -89,6 +90,12 @@ class FakeCatalog:
         await self._meet("latest")
         found = (r for r in self.rows.log.values() if r.project == project and r.commit)
         return max(found, key=lambda record: record.number, default=None)
+
+    async def is_answered(self, commit: str) -> bool | None:
+        await self._meet("is_answered")
+        numbers = [r.number for r in self.rows.log.values() if commit and r.commit == commit]
+        confirmed = ((number, CONFIRMED) in self.rows.cleared for number in numbers)
+        return any(confirmed) if numbers else None
 
     async def add_cleared(self, cleared: Cleared) -> bool:
         await self._meet("add_cleared")

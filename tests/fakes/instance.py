@@ -10,12 +10,15 @@ from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.hub.hub import Hub
 from imcaxy.hub.stream import Stream
+from imcaxy.invalidation.follower import Follower
+from imcaxy.invalidation.ledger import Ledger
 from imcaxy.jobs.claims import Claims
 from imcaxy.jobs.failures import Failures
 from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.jobs.slots import Slots
 from imcaxy.sources.downloads import DownloadLimits, Downloads
+from imcaxy.store.catalog.base import Instance as Row
 from imcaxy.store.memory import MemoryTier
 from imcaxy.store.store import Store
 from imcaxy.tasks import Tasks
@@ -53,6 +56,12 @@ class Instance:
         )
         self.failures = Failures(self.clock, jitter=lambda: 0.5)
         self.slots = Slots(2, 60.0, self.clock)
+        self.ledger = Ledger(self.store, self.hub, self.downloads, self.failures)
+        row = Row(name, name, LOG_START, 0.0)
+        self.follower = Follower(
+            self.catalog, self.ledger, row, self.clock, self.tasks, grace=300.0
+        )
+        self.follower._read_at = self.clock.now()  # as after its start
         self.parts = Parts(
             hub=self.hub,
             store=self.store,
@@ -61,11 +70,12 @@ class Instance:
             processor=self.processor,
             slots=self.slots,
             failures=self.failures,
+            log=self.follower,
             clock=self.clock,
             tasks=self.tasks,
             claim_timeout=5.0,
         )
-        self.jobs = Jobs(self.parts, 8, lambda: LOG_START, self.tasks)
+        self.jobs = Jobs(self.parts, 8, self.tasks)
 
     def join(self, name: str = "a") -> tuple[Stream, bool]:
         request = ImageRequest("resize", (), Source("url", f"http://host/{name}.png"))

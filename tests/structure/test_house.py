@@ -26,6 +26,7 @@ LEVELS = {
     "server": 4,
     "proxy": 3,
     "jobs": 2,
+    "invalidation": 2,
     "hub": 1,
     "store": 1,
     "processors": 1,
@@ -38,13 +39,14 @@ LEVELS = {
     "clock": -2,
     "tasks": -2,
     "settings": -1,
+    "share": 0,
     "settings_text": -2,
 }
 LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
     ("settings", "errors"): "SettingsError",
 }
-READS_SETTINGS = {"adapters", "app", "cli"}
+READS_SETTINGS = {"adapters", "app", "cli", "share"}
 IMPURE = frozenset(
     {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
     | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}
@@ -68,6 +70,7 @@ NO_UNIT_TEST = {
     "sources/headers/jpeg.py": "test_picture_header.py reads real files with it",
     "sources/headers/png.py": "test_picture_header.py reads real files with it",
     "sources/headers/webp.py": "test_picture_header.py reads real files with it",
+    "share.py": "every test of a whole server runs on its share",
     "settings_text.py": "test_settings.py reads every mistake that it words",
     "store/blobs/s3.py": "tests/contract run it over real servers, tests/faults over failing ones",
     "store/blobs/s3_client.py": "the same",

@@ -201,8 +201,24 @@ def test_running_is_the_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> 
     assert load().running == 3
 
 
-def test_instance_has_a_name() -> None:
-    assert load().instance
+def test_instance_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, _, process = load().instance_name.rpartition("/")
+    assert machine
+    assert process == str(os.getpid())
+    monkeypatch.setenv("IMCAXY_INSTANCE", "web-1")
+    assert load().instance_name.startswith("web-1/")
+
+
+def test_tokens_are_two_at_most_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMCAXY_INVALIDATE_SECURITY_TOKEN", "old-token, new-token")
+    settings = load()
+    assert settings.tokens == ("old-token", "new-token")
+    assert "old-token" not in str([*shown(settings), settings])
+    for wrong in ("a,b,c-token", "with space", "not-äscii"):
+        monkeypatch.setenv("IMCAXY_INVALIDATE_SECURITY_TOKEN", wrong)
+        with pytest.raises(SettingsError) as caught:
+            load()
+        assert wrong not in str(caught.value)
 
 
 def test_shown_tells_where_each_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class Cleared:
 
     number: int  # of the record
     page: int  # from 1; CONFIRMED holds nothing
-    removed: tuple[str, ...] = ()  # canonical requests of the entries
+    removed: tuple[str, ...] = ()  # one text for each entry
     last: bool = False
 
 
@@ -141,6 +141,10 @@ class Catalog(Protocol):
 
     async def latest(self, project: str) -> LogRecord | None:
         """The project's newest record that carries a commit."""
+        ...
+
+    async def is_answered(self, commit: str) -> bool | None:
+        """Whether a record with this commit has its page CONFIRMED; None: there is no such."""
         ...
 
     async def add_cleared(self, cleared: Cleared) -> bool:

@@ -15,6 +15,7 @@ TABLES = (
     ) STRICT""",
     "CREATE UNIQUE INDEX log_request ON log (request)",
     "CREATE INDEX log_project ON log (project, number) WHERE revision <> ''",
+    "CREATE INDEX log_revision ON log (revision) WHERE revision <> ''",
     """CREATE TABLE log_keys (
         key TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (key, number)
     ) STRICT, WITHOUT ROWID""",
@@ -61,6 +62,7 @@ MIGRATIONS = {
         "ALTER TABLE cleared ADD COLUMN last INTEGER NOT NULL DEFAULT 0",
         "CREATE UNIQUE INDEX log_request ON log (request)",
         "CREATE INDEX log_project ON log (project, number) WHERE revision <> ''",
+        "CREATE INDEX log_revision ON log (revision) WHERE revision <> ''",
     ),
     2: (
         "ALTER TABLE entries ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
@@ -131,6 +133,12 @@ STALE = f"""
     FROM entry_keys AS hit CROSS JOIN entries AS e ON e.blob = hit.blob
     WHERE hit.key = :key AND e.as_of < :below LIMIT :limit
 """  # noqa: S608 - built from constants of this file
+
+ANSWERED = """
+    SELECT max(EXISTS (
+        SELECT 1 FROM cleared WHERE cleared.number = log.number AND cleared.page = ?
+    )) FROM log WHERE revision = ? AND revision <> ''
+"""
 
 UNCLEARED = """
     SELECT number FROM log WHERE number >= max(?, 1) AND NOT EXISTS (

@@ -12,6 +12,7 @@ from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.store.catalog import faults, rows, schema
 from imcaxy.store.catalog.base import (
+    CONFIRMED,
     Claim,
     Cleared,
     Entry,
@@ -113,6 +114,11 @@ class SQLiteCatalog:
         sql = "SELECT * FROM log WHERE project = ? AND revision <> '' ORDER BY number DESC LIMIT 1"
         found = await self._all(rows.to_record, sql, project)
         return found[0] if found else None
+
+    async def is_answered(self, commit: str) -> bool | None:
+        """Whether a record with this commit has its page CONFIRMED; None: there is no such."""
+        row = await self._one(schema.ANSWERED, CONFIRMED, commit)
+        return None if row is None or row[0] is None else bool(row[0])
 
     async def add_cleared(self, cleared: Cleared) -> bool:
         """Keep the page; False when that page of the record is there already."""

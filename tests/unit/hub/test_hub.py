@@ -1,7 +1,7 @@
 import pytest
 
 from imcaxy.errors import Overloaded
-from imcaxy.grammar.variant import Head
+from imcaxy.grammar.variant import LOG_START, Head
 from imcaxy.hub.hub import Hub
 
 HEAD = Head("image/png", None, '"tag"', 0.0)
@@ -29,7 +29,7 @@ async def test_remove_of_an_older_stream_leaves_the_newer_one() -> None:
 async def test_open_when_all_bytes_are_used_is_refused() -> None:
     hub = Hub(10, 10)
     stream = hub.open("a")
-    stream.begin(HEAD, keeping=True)
+    stream.begin(HEAD, LOG_START, keeping=True)
     stream.append(b"x" * 10)
     with pytest.raises(Overloaded) as caught:
         hub.open("b")

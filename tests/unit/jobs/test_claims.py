@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from imcaxy.errors import CatalogError, SourceMissing
-from imcaxy.grammar.variant import LOG_START
+from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.claims import LEASE, Claims, Wanted
 from imcaxy.jobs.slots import Abandoned
@@ -23,6 +23,7 @@ class Instances:
         self.rows, self.clock, self.tasks = Rows(), FakeClock(), Tasks()
         self.kept: Kept | None = None
         self.nobody = False
+        self.outdated = False
 
     def claims(self, name: str) -> Claims:
         catalog = FakeCatalog(self.rows)
@@ -32,7 +33,12 @@ class Instances:
         async def look_up() -> Kept | None:
             return self.kept
 
-        return Wanted("sig", ("key",), LOG_START, blob, look_up, lambda: self.nobody)
+        async def position() -> LogPosition:
+            return LOG_START
+
+        return Wanted(
+            "sig", ("key",), position, blob, look_up, lambda: self.nobody, lambda: self.outdated
+        )
 
     async def taken(self, name: str, blob: str = "blob") -> Claim:
         claim = await self.claims(name).take(self.wanted(blob))

@@ -28,11 +28,11 @@ class World(Instance):
         self, *, fallback: bool = False, timeout: float = 30.0, ladder: Ladder | None = None
     ) -> None:
         super().__init__()
+        self.commits: set[str] = set()
         self.proxy = ImageProxy(
-            self.hub,
-            self.store,
+            self.parts,
             self.jobs,
-            self.processor,
+            self,
             Fallback(self.downloads, lambda: LOG_START, self.clock) if fallback else None,
             Rules(
                 auto_formats=("avif", "webp"),
@@ -41,6 +41,12 @@ class World(Instance):
                 request_timeout=timeout,
             ),
         )
+
+    def was_answered(self, commit: str) -> bool:
+        return commit in self.commits
+
+    async def answered(self, commit: str) -> bool:
+        return commit in self.commits
 
     async def ask(self, query: str, *, wants_image: bool = False) -> Served:
         asked = Asked("resize", query, "image/webp", save_data=False, wants_image=wants_image)

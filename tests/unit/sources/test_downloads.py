@@ -360,7 +360,7 @@ async def test_forget_leaves_nothing_joinable() -> None:
     async with serving(reader) as callers:
         _ = callers.ask(A, at(9))
         await settle()
-        callers.downloads.forget()
+        callers.downloads.reset(0)
         _ = callers.ask(A, at(9))
         await settle()
         assert reader.started == 2

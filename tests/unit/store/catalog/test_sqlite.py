@@ -104,6 +104,7 @@ async def test_file_of_version_1_keeps_its_entries_and_learns_what_is_new(tmp_pa
         connection.execute("ALTER TABLE cleared DROP COLUMN last")
         connection.execute("DROP INDEX log_request")
         connection.execute("DROP INDEX log_project")
+        connection.execute("DROP INDEX log_revision")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     again = SQLiteCatalog(tmp_path, Clock())

@@ -1,0 +1,1 @@
+"""Purge, the log that decides what is stale, and who has applied it."""
