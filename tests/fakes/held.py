@@ -1,6 +1,7 @@
 """Pictures that are in memory behind the real proxy and the real store."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from imcaxy.clock import Clock
 from imcaxy.grammar.variant import LOG_START, Head
@@ -18,6 +19,16 @@ from tests.fakes.processor import FakeProcessor
 FROZEN_ID = "0" * 24
 
 
+class NoCommits:
+    """Nothing was ever invalidated."""
+
+    async def answered(self, commit: str) -> bool:
+        return False
+
+    def was_answered(self, commit: str) -> bool:
+        return False
+
+
 class HeldPictures(Instance):
     """Any number of servers over one memory tier, at a time that stands still."""
 
@@ -25,7 +36,8 @@ class HeldPictures(Instance):
         super().__init__()
         self.processor = FakeProcessor(b"made")
         rules = Rules(auto_formats=("webp",), save_data_quality_step=20, request_timeout=5.0)
-        self.proxy = ImageProxy(self.hub, self.store, self.jobs, self.processor, None, rules)
+        self.parts = replace(self.parts, processor=self.processor)
+        self.proxy = ImageProxy(self.parts, self.jobs, NoCommits(), None, rules)
         self._copies = 0
 
     def asked(self, target: str, accept: str | None = None, *, save_data: bool = False) -> Asked:

@@ -9,6 +9,7 @@ from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.store.catalog import documents, inert, liveness, mongo_schema
 from imcaxy.store.catalog.base import (
+    CONFIRMED,
     Claim,
     Cleared,
     Entry,
@@ -92,6 +93,18 @@ class MongoCatalog:
         chosen = {"project": project, "commit": {"$gt": ""}}
         found = await self._database.some(LOG, chosen, 1, sort=[("_id", -1)])
         return _rows(documents.to_record, found)[0] if found else None
+
+    async def is_answered(self, commit: str) -> bool | None:
+        """Whether a record with this commit has its page CONFIRMED; None: there is no such."""
+        if not commit:
+            return None
+        chosen = {"commit": commit}
+        found = await self._database.some(LOG, chosen, _ROWS, sort=[("_id", -1)], fields=("_id",))
+        if not found:
+            return None
+        numbers = {"$in": [row["_id"] for row in found]}
+        confirmed = {"number": numbers, "page": CONFIRMED}
+        return bool(await self._database.some(CLEARED, confirmed, 1, fields=("number",)))
 
     async def add_cleared(self, cleared: Cleared) -> bool:
         """Keep the page; False when that page of the record is there already."""
