@@ -8,6 +8,7 @@ from imcaxy.settings import Settings
 FILES = 65_536  # open files that a server process asks for
 HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
 BLOBS = 1024  # open files of kept pictures, or a sixteenth of the files where these are fewer
+OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
 MIB = 1024 * 1024
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
 
