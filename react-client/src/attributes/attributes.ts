@@ -2,123 +2,132 @@ import { address } from "../url/address.js";
 import { WIDTHS } from "../url/ladder.js";
 import type { Config } from "../url/types.js";
 import type {
+  ArtDirection,
   ImageAttributes,
   ImageOptions,
   OptionName,
   PictureAttributes,
   PictureOptions,
-  SourceAttributes,
 } from "./types.js";
 
-const snap = (config: Config, width: number): number =>
-  (config.widths ?? WIDTHS).find((step, index, all) => step >= width || !all[index + 1]) as number;
+/** What decides how the pictures of one image server are asked for; pure, so server and browser agree. */
+export interface Attributes {
+  readonly config: Config;
+  /** The URL of the picture in `options` at the ladder's width for `width`. */
+  urlAt(options: ImageOptions, width: number): string;
+  /** Attributes of an `<img>`; what is no option is passed on. */
+  image<Props extends ImageOptions>(options: Props): ImageAttributes & Omit<Props, OptionName>;
+  /** Attributes of a `<picture>`'s `<source>`s, in their order, and of its `<img>`. */
+  picture(options: PictureOptions): PictureAttributes;
+}
 
-/** The URL of the picture in `options` at the ladder's width for `width`. */
-export const imageUrl = (
+/** The functions that make the attributes of one image server's pictures. */
+export const createAttributes = (config: Config): Attributes => {
+  const image = (options: ImageOptions): ImageAttributes => attributes(config, options);
+  const picture = ({ sources = [], formats, ...rest }: PictureOptions): PictureAttributes => ({
+    // Where only types are offered, the picture itself is the one case of art direction.
+    sources: [...sources, ...(formats ? [rest as ArtDirection] : [])].flatMap(
+      ({ media, width, height, ...choice }) =>
+        (formats ?? [undefined]).map((format) => {
+          const made = image({
+            ...rest,
+            ...choice,
+            aspectRatio: width / height || rest.aspectRatio,
+            ...((rest.width || rest.height) && { width, height }),
+            ...(format && { format }),
+          } as ImageOptions);
+          return {
+            media,
+            type: format && `image/${format}`,
+            width: made.width,
+            height: made.height,
+            sizes: made.sizes,
+            srcSet: made.srcSet,
+          };
+        }),
+    ),
+    // Without negotiation the <img> is for browsers that know none of the types: the source's own.
+    img: image({ ...rest, format: rest.format ?? (formats && "") } as ImageOptions),
+  });
+  return {
+    config,
+    urlAt: (options, width) => {
+      const aspectRatio =
+        options.aspectRatio ?? (options.width as number) / (options.height as number);
+      return image({ ...options, aspectRatio, width, height: undefined } as ImageOptions).src;
+    },
+    image: image as Attributes["image"],
+    picture,
+  };
+};
+
+const attributes = (
   config: Config,
   {
     src,
-    width,
+    layout,
     height,
-    aspectRatio = (width as number) / (height as number),
+    aspectRatio,
+    width = height && Math.round(height * (aspectRatio as number)),
+    sourceWidth = Infinity,
+    priority,
+    loading = priority ? "eager" : "lazy",
+    sizes,
     fit,
     params,
     quality = config.quality,
     format = config.format ?? "auto",
     version,
-  }: ImageOptions,
-  at: number,
-): string => {
-  const step = snap(config, at);
-  return address(
-    config,
-    src,
-    aspectRatio ? (fit == "contain" ? "fit" : fit == "smart" ? "smartcrop" : "crop") : "resize",
-    {
-      ...params,
-      type: format,
-      quality: /^[ajwh]/.test(format) && quality != 75 && quality, // encoders that have one
-      width: step,
-      height: aspectRatio && Math.round(step / aspectRatio),
-    },
-    version,
-  );
-};
-
-/** The attributes of an `<img>`; what is no option is passed on. */
-export const imageAttributes = <Props extends ImageOptions>(
-  config: Config,
-  options: Props,
-): ImageAttributes & Omit<Props, OptionName> => {
-  const {
-    src,
-    layout,
-    priority,
-    height,
-    aspectRatio = (options.width as number) / (height as number),
-    width = height && Math.round(height * aspectRatio),
-    sourceWidth = Infinity,
-    loading = priority ? "eager" : "lazy",
-    sizes,
-    fit: _fit,
-    params: _params,
-    quality: _quality,
-    format: _format,
-    version: _version,
     ...rest
-  } = options as ImageOptions;
+  }: ImageOptions,
+): ImageAttributes => {
+  const widths = config.widths ?? WIDTHS;
+  const snap = (wanted: number): number =>
+    widths.find((step) => step >= wanted) ?? (widths.at(-1) as number);
   const dpr = config.saveData ? 1 : (config.maxDpr ?? 2);
+  const ratio = aspectRatio ?? (width as number) / (height as number);
   const fixed = layout == "fixed";
   const shown = width || 1280;
-  const most = snap(config, Math.min((width as number) * dpr || Infinity, sourceWidth));
-  const least = Math.min(most, fixed ? snap(config, shown) : (width as number) / 4 || 320);
-  const own: Omit<ImageAttributes, "src"> = {
+  const most = snap(Math.min((width as number) * dpr || Infinity, sourceWidth));
+  const least = Math.min(most, fixed ? snap(shown) : (width as number) / 4 || 320);
+  const plain = /^(data|blob):/.test(src);
+  const at = (step: number): string =>
+    plain
+      ? src
+      : address(
+          config,
+          src,
+          ratio ? (fit == "contain" ? "fit" : fit == "smart" ? "smartcrop" : "crop") : "resize",
+          {
+            ...params,
+            type: format,
+            quality: /^[ajwh]/.test(format) && quality != 75 && quality, // encoders that have one
+            width: step,
+            height: ratio && Math.round(step / ratio),
+          },
+          version,
+        );
+  return {
     ...rest,
-    width: width || aspectRatio ? shown : undefined,
-    height: Math.round(shown / aspectRatio) || undefined,
+    width: width || ratio ? shown : undefined,
+    height: Math.round(shown / ratio) || undefined,
     loading,
     decoding: "async",
     fetchPriority: priority ? "high" : undefined,
-  };
-  const attributes: ImageAttributes = /^(data|blob):/.test(src)
-    ? { ...own, src }
-    : {
-        ...own,
-        sizes:
-          sizes ??
-          (fixed
-            ? `${width}px`
-            : (loading == "lazy" && (layout == "fill" || aspectRatio) ? "auto, " : "") +
-              (width ? `(min-width: ${width}px) ${width}px, ` : "") +
-              `(min-resolution: ${dpr + 0.5}dppx) ${Math.round((100 * dpr) / (dpr + 1))}vw, 100vw`),
-        srcSet: (config.widths ?? WIDTHS)
+    sizes: plain
+      ? undefined
+      : (sizes ??
+        (fixed
+          ? `${width}px`
+          : (loading == "lazy" && (layout == "fill" || ratio) ? "auto, " : "") +
+            (width ? `(min-width: ${width}px) ${width}px, ` : "") +
+            `(min-resolution: ${dpr + 0.5}dppx) ${Math.round((100 * dpr) / (dpr + 1))}vw, 100vw`)),
+    srcSet: plain
+      ? undefined
+      : widths
           .filter((step) => step <= most && step >= least)
-          .map((step) => `${imageUrl(config, options, step)} ${step}w`)
+          .map((step) => `${at(step)} ${step}w`)
           .join(", "),
-        src: imageUrl(config, options, Math.min(shown, sourceWidth)),
-      };
-  return attributes as ImageAttributes & Omit<Props, OptionName>;
+    src: at(snap(Math.min(shown, sourceWidth))),
+  };
 };
-
-/** The attributes of a `<picture>`'s `<source>`s, in their order, and of its `<img>`. */
-export const pictureAttributes = (
-  config: Config,
-  { sources = [], formats, ...rest }: PictureOptions,
-): PictureAttributes => ({
-  sources: [...sources, ...(formats ? [undefined] : [])].flatMap((art) =>
-    (formats ?? [undefined]).map((format): SourceAttributes => {
-      const { width, height, sizes, srcSet } = imageAttributes<ImageOptions>(config, {
-        ...rest,
-        ...(art && { ...art, aspectRatio: art.width / art.height }),
-        ...(!rest.width && !rest.height && { width: undefined, height: undefined }),
-        ...(format && { format }),
-      } as ImageOptions);
-      return { media: art?.media, type: format && `image/${format}`, width, height, sizes, srcSet };
-    }),
-  ),
-  // Without negotiation the <img> is for browsers that know none of the types: the source's own.
-  img: imageAttributes<ImageOptions>(config, {
-    ...rest,
-    format: rest.format ?? (formats && ""),
-  } as ImageOptions),
-});

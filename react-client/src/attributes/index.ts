@@ -1,3 +1,3 @@
-export { createAttributes, type Attributes } from "./bound.js";
+export { createAttributes, type Attributes } from "./attributes.js";
 export type * from "./types.js";
 export type { Config } from "../url/types.js";

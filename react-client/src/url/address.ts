@@ -4,12 +4,10 @@ import type { Config } from "./types.js";
 export type Values = Record<string, unknown>;
 
 /** The parameter that names a source, and its one spelling: an address, or a path at the server. */
-export const sourceParameter = (src: string, base?: string): ["url" | "file", string] => {
-  if (!base && !/^https?:/i.test(src)) return ["file", src.replace(/^\/+/, "")];
-  const { origin, pathname, search } = new URL(src, base);
-  // What is escaped already stays as it is; encodeURI would escape its percent sign again.
-  return ["url", origin + encodeURI(pathname + search).replace(/%25(?=[\da-f]{2})/gi, "%")];
-};
+export const sourceParameter = (src: string, base?: string): ["url" | "file", string] =>
+  base || /^https?:/i.test(src)
+    ? ["url", new URL(src, base).href.replace(/#.*/, "")]
+    : ["file", src.replace(/^\/+/, "")];
 
 /** The URL of canonical values: sorted, percent-encoded once, without what is not given. */
 export const address = (
