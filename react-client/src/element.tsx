@@ -24,32 +24,29 @@ export type PlainImageProps = ImageOptions & Own & Html & Pick<PictureOptions, "
 /** Props of a stateless `<Picture>`: those of `<Image>`, and art direction. */
 export type PlainPictureProps = PlainImageProps & Pick<PictureOptions, "sources">;
 
+interface Marks {
+  "data-imcaxy"?: string;
+}
+
 /** The options with the name of the layout for the style sheet, which becomes an attribute with the rest. */
 export function marked({ unstyled, ...props }: PlainPictureProps): PictureOptions {
   const { layout = "constrained", fit } = props;
   return unstyled
     ? props
-    : Object.assign(props, {
-        "data-imcaxy": layout,
-        "data-imcaxy-fit": fit == "contain" ? fit : undefined,
-      });
+    : Object.assign({ ...props }, { "data-imcaxy": layout, "data-imcaxy-fit": fit });
 }
 
 /** The attributes as this version of React spells them: 18 knows `fetchpriority` only by its name in HTML. */
 export function spelled({ fetchPriority, ...img }: ImageAttributes): ImgProps {
-  return !fetchPriority
-    ? img
-    : { [react < "19" ? "fetchpriority" : "fetchPriority"]: fetchPriority, ...img };
+  return { [react < "19" ? "fetchpriority" : "fetchPriority"]: fetchPriority, ...img };
 }
 
-/** The `<img>` with what else it gets, in a `<picture>` where there are several sources. */
-export function draw({ sources, img }: PictureAttributes, more: ImgProps = {}): ReactElement {
-  // `src` comes last: some browsers request it when it is set before they know the other candidates.
-  const { sizes, srcSet, src, ...others } = spelled(img);
-  const image = <img {...others} {...more} sizes={sizes} srcSet={srcSet} src={src} />;
+/** The `<img>`, in a `<picture>` where there are several sources. */
+export function draw({ sources, img }: PictureAttributes): ReactElement {
+  const image = <img {...spelled(img)} />;
   if (!sources.length) return image;
   return (
-    <picture data-imcaxy={"data-imcaxy" in others ? "" : undefined}>
+    <picture data-imcaxy={(img as ImgProps & Marks)["data-imcaxy"] && ""}>
       {sources.map((source, place) => (
         <source key={place} {...source} />
       ))}

@@ -71,10 +71,10 @@ function render(
   }, [address]);
 
   const instead = ok === false && typeof fallback === "string";
-  const image = draw(instead ? replaced(drawn, fallback) : drawn, {
-    onLoad: settle,
-    onError: settle,
-    ...{ ref: attach },
+  const { sources, img } = instead ? replaced(drawn, fallback) : drawn;
+  const image = draw({
+    sources,
+    img: Object.assign(img, { onLoad: settle, onError: settle, ref: attach }),
   });
   if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, ok === true);
   return frame(image, core, plain, { placeholder, fallback }, ok);

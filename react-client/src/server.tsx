@@ -5,6 +5,8 @@ import type { PlainImageProps, PlainPictureProps } from "./element.js";
 import { createAttributes, type Attributes } from "./attributes/index.js";
 import type { Config } from "./url/index.js";
 
+declare const Buffer: { from(bytes: ArrayBuffer): { toString(encoding: "base64"): string } };
+
 export type { PlainImageProps, PlainPictureProps };
 
 /** Stateless components of one image server, and the functions below them. */
@@ -27,10 +29,10 @@ function bind(core: Attributes): ServerImages {
 export async function getPlaceholder(
   core: Attributes,
   src: string,
-  { signal }: { signal?: AbortSignal } = {},
+  init?: RequestInit,
 ): Promise<{ dataUrl: string }> {
-  const answer = await fetch(core.urlAt({ src, layout: "fill", format: "webp" }, 1), signal ? { signal } : {});
-  if (!answer.ok) throw new Error(`imcaxy: no placeholder of ${src}: ${answer.status}`);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  return { dataUrl: `data:${answer.headers.get("content-type")};base64,${btoa(String.fromCharCode(...bytes))}` };
+  const answer = await fetch(core.urlAt({ src, layout: "fill", format: "webp" }, 1), init);
+  if (!answer.ok) throw new Error(`imcaxy: ${answer.status} for ${src}`);
+  const text = Buffer.from(await answer.arrayBuffer()).toString("base64");
+  return { dataUrl: `data:image/webp;base64,${text}` };
 }

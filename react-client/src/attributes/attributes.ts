@@ -23,7 +23,71 @@ export interface Attributes {
 
 /** The functions that make the attributes of one image server's pictures. */
 export const createAttributes = (config: Config): Attributes => {
-  const image = (options: ImageOptions): ImageAttributes => attributes(config, options);
+  const widths = config.widths ?? WIDTHS;
+  const dpr = config.saveData ? 1 : (config.maxDpr ?? 2);
+  const snap = (wanted: number): number =>
+    widths.find((step) => step >= wanted) ?? (widths.at(-1) as number);
+
+  const image = ({
+      src,
+      layout,
+      height,
+      aspectRatio,
+      width = height && Math.round(height * (aspectRatio as number)),
+      sourceWidth = Infinity,
+      priority,
+      loading = priority ? "eager" : "lazy",
+      sizes,
+      fit,
+      params,
+      quality = config.quality,
+      format = config.format ?? "auto",
+      version,
+      ...rest
+    }: ImageOptions): ImageAttributes => {
+    const ratio = aspectRatio ?? (width as number) / (height as number);
+    const shown = width || 1280;
+    const most = snap(Math.min((width as number) * dpr || Infinity, sourceWidth));
+    const least = Math.min(most, layout == "fixed" ? snap(shown) : (width as number) / 4 || 320);
+    const plain = /^(data|blob):/.test(src);
+    const at = (step: number): string =>
+      plain
+        ? src
+        : address(
+            config,
+            src,
+            ratio ? (fit == "contain" ? "fit" : fit == "smart" ? "smartcrop" : "crop") : "resize",
+            {
+              ...params,
+              type: format,
+              quality,
+              width: step,
+              height: ratio && Math.round(step / ratio),
+            },
+            version,
+          );
+    return {
+      ...rest,
+      width: width || ratio ? shown : undefined,
+      height: Math.round(shown / ratio) || undefined,
+      loading,
+      decoding: "async",
+      fetchPriority: priority ? "high" : undefined,
+      ...(!plain && {
+        sizes:
+          sizes ??
+          (loading == "lazy" && (layout == "fill" || ratio) ? "auto, " : "") +
+            (width ? `(min-width: ${width}px) ${width}px, ` : "") +
+            `(min-resolution: ${dpr + 0.5}dppx) ${Math.round((100 * dpr) / (dpr + 1))}vw, 100vw`,
+        srcSet: widths
+          .filter((step) => step <= most && step >= least)
+          .map((step) => `${at(step)} ${step}w`)
+          .join(", "),
+      }),
+      src: at(snap(Math.min(shown, sourceWidth))),
+    };
+  };
+
   const picture = ({ sources = [], formats, ...rest }: PictureOptions): PictureAttributes => ({
     // Where only types are offered, the picture itself is the one case of art direction.
     sources: [...sources, ...(formats ? [rest as ArtDirection] : [])].flatMap(
@@ -58,76 +122,5 @@ export const createAttributes = (config: Config): Attributes => {
     },
     image: image as Attributes["image"],
     picture,
-  };
-};
-
-const attributes = (
-  config: Config,
-  {
-    src,
-    layout,
-    height,
-    aspectRatio,
-    width = height && Math.round(height * (aspectRatio as number)),
-    sourceWidth = Infinity,
-    priority,
-    loading = priority ? "eager" : "lazy",
-    sizes,
-    fit,
-    params,
-    quality = config.quality,
-    format = config.format ?? "auto",
-    version,
-    ...rest
-  }: ImageOptions,
-): ImageAttributes => {
-  const widths = config.widths ?? WIDTHS;
-  const snap = (wanted: number): number =>
-    widths.find((step) => step >= wanted) ?? (widths.at(-1) as number);
-  const dpr = config.saveData ? 1 : (config.maxDpr ?? 2);
-  const ratio = aspectRatio ?? (width as number) / (height as number);
-  const fixed = layout == "fixed";
-  const shown = width || 1280;
-  const most = snap(Math.min((width as number) * dpr || Infinity, sourceWidth));
-  const least = Math.min(most, fixed ? snap(shown) : (width as number) / 4 || 320);
-  const plain = /^(data|blob):/.test(src);
-  const at = (step: number): string =>
-    plain
-      ? src
-      : address(
-          config,
-          src,
-          ratio ? (fit == "contain" ? "fit" : fit == "smart" ? "smartcrop" : "crop") : "resize",
-          {
-            ...params,
-            type: format,
-            quality: /^[ajwh]/.test(format) && quality != 75 && quality, // encoders that have one
-            width: step,
-            height: ratio && Math.round(step / ratio),
-          },
-          version,
-        );
-  return {
-    ...rest,
-    width: width || ratio ? shown : undefined,
-    height: Math.round(shown / ratio) || undefined,
-    loading,
-    decoding: "async",
-    fetchPriority: priority ? "high" : undefined,
-    sizes: plain
-      ? undefined
-      : (sizes ??
-        (fixed
-          ? `${width}px`
-          : (loading == "lazy" && (layout == "fill" || ratio) ? "auto, " : "") +
-            (width ? `(min-width: ${width}px) ${width}px, ` : "") +
-            `(min-resolution: ${dpr + 0.5}dppx) ${Math.round((100 * dpr) / (dpr + 1))}vw, 100vw`)),
-    srcSet: plain
-      ? undefined
-      : widths
-          .filter((step) => step <= most && step >= least)
-          .map((step) => `${at(step)} ${step}w`)
-          .join(", "),
-    src: at(snap(Math.min(shown, sourceWidth))),
   };
 };

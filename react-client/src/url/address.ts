@@ -19,7 +19,7 @@ export const address = (
 ): string => {
   const [kind, source] = sourceParameter(src, config.sourceBase);
   const query = Object.entries({ ...values, [kind]: source, v: version })
-    .filter(([name, value]) => value || name == "nocrop")
+    .filter(([, value]) => value)
     .map(([name, value]) => `${name}=${encodeURIComponent(value as string)}`)
     .sort()
     .join("&");

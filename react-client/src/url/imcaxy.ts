@@ -28,6 +28,8 @@ export const createImcaxy = (config: Config): Imcaxy => ({
   url: (src, operation, params, version) => {
     if (typeof process != "undefined" && process.env.NODE_ENV != "production")
       check(operation, params as Values);
-    return address(config, src, operation, canonicalValues(operation, params as Values), version);
+    const values = canonicalValues(operation, params as Values);
+    if (values.nocrop === false) values.nocrop = "false"; // what is false is left out otherwise
+    return address(config, src, operation, values, version);
   },
 });

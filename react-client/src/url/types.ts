@@ -8,7 +8,7 @@ export interface Config {
   sourceBase?: string | undefined;
   /** Widths in rising order that components ask for; `WIDTHS` without it. */
   widths?: readonly number[] | undefined;
-  /** 1 to 100; the server's 75 without it. */
+  /** 1 to 100; the server's 75 without it. Goes into every URL as it is. */
   quality?: number | undefined;
   /** `auto` without it. */
   format?: Format | "auto" | undefined;

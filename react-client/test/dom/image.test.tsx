@@ -107,7 +107,7 @@ describe("<Image>", () => {
       ).box,
     );
     expect(image.getAttributeNames().sort()).toEqual(
-      ["alt", "class", "crossorigin", "data-imcaxy", "decoding", "height", "id", "loading", "sizes", "src", "srcset", "width"],
+      ["alt", "class", "crossorigin", "data-imcaxy", "data-imcaxy-fit", "decoding", "height", "id", "loading", "sizes", "src", "srcset", "width"],
     );
     expect(image.src).toContain("/smartcrop?");
     expect(image.src).toContain("&v=7");
