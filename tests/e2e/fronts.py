@@ -101,10 +101,14 @@ class Front:
 
 
 class Nginx(Front):
-    def command(self) -> list[str]:
+    def text(self) -> str:
+        """The configuration that is shown, for this machine."""
         text = replaced(snippet("nginx"), "127.0.0.1:8080", f"127.0.0.1:{self._behind}")
         text = replaced(text, "listen 80;", f"listen 127.0.0.1:{self.port};")
-        text = replaced(text, "/var/cache/nginx/imcaxy", str(self.directory / "store"))
+        return replaced(text, "/var/cache/nginx/imcaxy", str(self.directory / "store"))
+
+    def command(self) -> list[str]:
+        text = self.text()
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "\n".join(f"{kind}_temp_path {self.directory}/{kind};" for kind in kinds)
         config = self.directory / "nginx.conf"
