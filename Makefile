@@ -114,6 +114,10 @@ stop-dev: ## stop that; what it keeps stays
 cleanup-dev: ## stop it and remove what it kept
 	$(DEV) down --volumes --remove-orphans
 
+.PHONY: load
+load: $(READY) ## hold a server under mixed load and watch its memory and disk (DURATION=180)
+	@$(PY) -m tests.faults.long_load --seconds $(or $(DURATION),180)
+
 .PHONY: lock
 lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt
 	@$(PYTHON) requirements/lock.py

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imcaxy.errors import BlobError, BlobMissing, CatalogError, StoreError
+from imcaxy.store.catalog.base import Entry
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from imcaxy.store.store import SMALL
 from tests.fakes.rows import a_record, chunks_of
@@ -21,7 +23,7 @@ from tests.faults.store_on_disk import Disk, body_of, read_into
 def tiny(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "tiny"
     directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(directory)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(directory)]
     if os.geteuid() != 0 or subprocess.run(command, check=False).returncode != 0:
         pytest.skip("needs the right to mount")
     yield directory
@@ -43,12 +45,17 @@ async def append_many(catalog: SQLiteCatalog) -> None:
         await catalog.append(a_record(number, *(f"key-{n}" for n in range(200))))
 
 
+async def insert_many(catalog: SQLiteCatalog, entry: Entry) -> None:
+    for number in range(1000):
+        await catalog.insert_entry(replace(entry, blob=f"blob-{number:04}"))
+
+
 async def test_full_disk_keeps_nothing_and_recovers(tiny: Path) -> None:
     disk = Disk(tiny, 0.5)
     await disk.start()
     kept = await disk.keep(b"small", "small")
     with pytest.raises(BlobError, match="No space"):
-        await disk.keep(bytes(2 * 1024 * 1024))
+        await disk.keep(bytes(5 * 1024 * 1024))
     assert disk.blob_files() == {kept.entry.blob}
     disk.restart()
     assert await disk.store.look_up("signature") is None
@@ -68,6 +75,29 @@ async def test_full_disk_refuses_a_record_and_recovers(tiny: Path) -> None:
     head = await disk.catalog.head()
     filler.unlink()
     assert await disk.catalog.append(a_record(head.number + 1, "key"))
+    await disk.close()
+
+
+async def test_full_disk_takes_an_invalidation_and_evictions_but_no_entry(tiny: Path) -> None:
+    disk = Disk(tiny, 0.5)
+    await disk.start()
+    kept = await disk.keep(b"small", "small")
+    with pytest.raises(OSError, match="No space"):
+        fill(tiny / "filler")
+    appended = 0
+    with pytest.raises(StoreError):
+        await insert_many(disk.catalog, kept.entry)
+    while (tiny / "reserve").exists():
+        appended += 1
+        record = a_record(appended, *(f"key-{appended}-{n}" for n in range(20)))
+        assert await disk.catalog.append(record)
+    with pytest.raises(CatalogError, match="but for a reserve"):
+        await disk.catalog.insert_entry(replace(kept.entry, blob="another"))
+    assert await disk.catalog.append(a_record(appended + 1, "*"))
+    await disk.catalog.delete_entry(kept.entry.blob, 0.0)
+    (tiny / "filler").unlink()
+    await disk.catalog.insert_entry(replace(kept.entry, blob="another"))
+    assert (tiny / "reserve").exists()
     await disk.close()
 
 

@@ -1,6 +1,10 @@
 """What SQLite's errors mean to whoever runs the server."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imcaxy.errors import CatalogError
 
 _SENTENCES = {
     sqlite3.SQLITE_CORRUPT: "The catalog's file is damaged.",
@@ -16,6 +20,19 @@ _SENTENCES = {
 def sentence(error: sqlite3.Error) -> str:
     """A public sentence about the error."""
     return _SENTENCES.get(_code(error), "The catalog failed.")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Around what may raise SQLite's errors, OSError or TimeoutError: raises CatalogError."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise CatalogError("The catalog did not answer in time.") from error
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(sentence(error)) from error
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise CatalogError("The catalog failed.") from error
 
 
 def is_full(error: Exception) -> bool:

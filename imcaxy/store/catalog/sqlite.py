@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,7 @@ from imcaxy.store.catalog.base import (
 from imcaxy.store.catalog.connections import Connections
 from imcaxy.store.catalog.group_commit import GroupCommit
 from imcaxy.store.catalog.incarnations import Incarnations
+from imcaxy.store.catalog.reserve import Reserve
 from imcaxy.store.filesystem import make_directory, refuse_network
 from imcaxy.store.threads import Threads
 
@@ -42,6 +43,8 @@ class SQLiteCatalog:
     CatalogError when it has not succeeded. A fault that ends needs no restart: the next call opens
     the file again. `write_instance` also locks `<directory>/instances/<incarnation>`, by which
     the machine's other processes know that this one lives. Start it after forking.
+    `<directory>/reserve` takes space that a full disk gives to what must be written: invalidations,
+    and whatever removes things.
     """
 
     def __init__(self, directory: Path, clock: Clock, timeout: float = 2.0) -> None:
@@ -50,6 +53,7 @@ class SQLiteCatalog:
         self._timeout = timeout
         self._connections = Connections(directory / "catalog.sqlite3", clock, timeout)
         self._incarnations = Incarnations(directory / "instances", clock)
+        self._reserve = Reserve(directory / "reserve")
         self._writer = GroupCommit(self._connections, clock, timeout)
         self._readers = Threads("catalog-read", _READERS)
         self._scanner = Threads("catalog-scan", 1)
@@ -73,6 +77,7 @@ class SQLiteCatalog:
             make_directory(self._directory / "instances")
             refuse_network(self._directory)
             self._connections.create(blobs_id)
+            self._reserve.fill()
 
         with self._translated():
             await self._scanner.run(begin, self._timeout * 2)
@@ -150,7 +155,7 @@ class SQLiteCatalog:
             sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
             connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
 
-        await self._write(insert)
+        await self._write(insert, vital=False)
 
     async def delete_entry(self, blob: str, at: float) -> None:
         """Bury the blob and forget the entry, in one step."""
@@ -215,7 +220,8 @@ class SQLiteCatalog:
         """Add to the uses of these entries."""
         sql = "UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE blob = ?"
         values = [(used, count, blob) for blob, count in uses.items()]
-        await self._write(lambda connection: _discard(connection.executemany(sql, values)))
+        touch = partial(_change, sql, values)
+        await self._write(touch, vital=False)
 
     async def claims(self, signature: str) -> Sequence[Claim]:
         """All claims of the signature, the highest number first."""
@@ -233,7 +239,8 @@ class SQLiteCatalog:
             f"INSERT INTO claims ({schema.CLAIM}) VALUES (?,?,?,?,?,?,?,?,?) "  # noqa: S608 - a constant
             "ON CONFLICT (signature, number) DO NOTHING"
         )
-        return await self._execute(sql, *rows.from_claim(claim)) == 1
+        insert = partial(_change, sql, [rows.from_claim(claim)])
+        return await self._write(insert, vital=False) == 1
 
     async def beat(self, claim: Claim, beat: int) -> None:
         """Write the owner's sign of life."""
@@ -314,9 +321,11 @@ class SQLiteCatalog:
     async def _all(
         self, convert: Callable[[rows.Row], T], sql: str, *values: object
     ) -> Sequence[T]:
-        read = self._read(convert, sql, values, self._clock.now() + self._timeout)
+        read, until = _rows(convert, sql, values), self._clock.now() + self._timeout
         with self._translated():
-            return await self._readers.run(read, self._timeout)
+            return await self._readers.run(
+                lambda: self._connections.use(read, until), self._timeout
+            )
 
     async def _by_keys(
         self, sql: str, keys: Sequence[str], below: int, limit: int
@@ -342,42 +351,46 @@ class SQLiteCatalog:
     async def _scan(
         self, convert: Callable[[rows.Row], T], sql: str, *values: object
     ) -> Sequence[T]:
-        def read(connection: sqlite3.Connection) -> Sequence[T]:
-            return [convert(row) for row in connection.execute(sql, values)]
-
-        return await self._run_scan(read)
-
-    def _read(
-        self, convert: Callable[[rows.Row], T], sql: str, values: Sequence[object], until: float
-    ) -> Callable[[], Sequence[T]]:
-        def read(connection: sqlite3.Connection) -> Sequence[T]:
-            return [convert(row) for row in connection.execute(sql, tuple(values))]
-
-        return lambda: self._connections.use(read, until)
+        return await self._run_scan(_rows(convert, sql, values))
 
     async def _execute(self, sql: str, *values: object) -> int:
         return await self._write(lambda connection: connection.execute(sql, values).rowcount)
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, function: Callable[[sqlite3.Connection], T], *, vital: bool = True) -> T:
+        """What is not vital fails when the disk is full, so that what is vital has the reserve."""
+
+        def spare(connection: sqlite3.Connection) -> T:
+            if not self._reserve.fill():
+                raise CatalogError("The catalog's disk is full, but for a reserve.")
+            return function(connection)
+
         with self._translated():
+            if not vital:
+                return await self._writer.write(spare)
+            try:
+                return await self._writer.write(function)
+            except sqlite3.Error as error:
+                if not faults.is_full(error) or not await self._writer.write(self._give_up_reserve):
+                    raise
             return await self._writer.write(function)
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _give_up_reserve(self, _: sqlite3.Connection) -> bool:
+        return self._reserve.release()
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
         if self._closed:
             raise CatalogError("The catalog is closed.")
-        try:
-            yield
-        except TimeoutError as error:
-            raise CatalogError("The catalog did not answer in time.") from error
-        except sqlite3.DatabaseError as error:
-            raise CatalogError(faults.sentence(error)) from error
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise CatalogError("The catalog failed.") from error
+        return faults.translated()
 
 
-def _discard(_: object) -> None:
-    return None
+def _rows(
+    convert: Callable[[rows.Row], T], sql: str, values: Sequence[object]
+) -> Callable[[sqlite3.Connection], Sequence[T]]:
+    return lambda connection: [convert(row) for row in connection.execute(sql, tuple(values))]
+
+
+def _change(sql: str, values: Sequence[Sequence[object]], connection: sqlite3.Connection) -> int:
+    return connection.executemany(sql, values).rowcount
 
 
 def _to_int(row: rows.Row) -> int:
