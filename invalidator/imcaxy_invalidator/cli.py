@@ -9,6 +9,7 @@ from imcaxy_invalidator import options as settings
 from imcaxy_invalidator.errors import InvalidatorError, Unconfirmed
 from imcaxy_invalidator.job import Job
 from imcaxy_invalidator.options import Options
+from imcaxy_invalidator.paths import shown
 from imcaxy_invalidator.report import Report
 from imcaxy_invalidator.repository import Repository
 from imcaxy_invalidator.server import Server
@@ -59,7 +60,7 @@ def _tell(report: Report, options: Options) -> int:
     if report.status != "unconfirmed":
         return 0
     for name in report.unconfirmed:
-        _say(f"instance {name} has not confirmed: it may serve old pictures until it has")
+        _say(f"instance {shown(name)} has not confirmed: it may serve old pictures until it has")
     return 0 if options.allow_unconfirmed else Unconfirmed.code
 
 

@@ -11,6 +11,7 @@ from imcaxy_invalidator.deployed import Awaited, wait_until_deployed
 from imcaxy_invalidator.errors import Misused
 from imcaxy_invalidator.globs import IMAGES, Selection
 from imcaxy_invalidator.options import Options
+from imcaxy_invalidator.paths import shown
 from imcaxy_invalidator.places import FILES, place
 from imcaxy_invalidator.plan import Plan
 from imcaxy_invalidator.report import Report, Row
@@ -177,7 +178,7 @@ class Job:
             report.status = "unconfirmed"
         report.unconfirmed += [it for it in result.unconfirmed if it not in report.unconfirmed]
         if result.error:
-            report.warnings.append(f"the server says: {result.error}")
+            report.warnings.append(f"the server says: {shown(result.error)}")
 
     def _conclude(self, plan: Plan, report: Report) -> None:
         if self._options.dry_run:

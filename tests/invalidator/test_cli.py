@@ -60,9 +60,9 @@ def test_json_is_all_that_is_printed(
 def test_unconfirmed_ends_with_3_unless_it_is_allowed(
     imcaxy: FakeImcaxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    imcaxy.unconfirmed = [["one"]]
+    imcaxy.unconfirmed = [["one\x1b[2J"]]
     assert main(newcomer(imcaxy)) == 3
-    assert "instance one has not confirmed" in capsys.readouterr().err
+    assert "instance one\\x1b[2J has not confirmed" in capsys.readouterr().err
     imcaxy.unconfirmed = [["one"]]
     assert main([*newcomer(imcaxy), "--all", "--allow-unconfirmed"]) == 0
 
