@@ -47,6 +47,7 @@ from imcaxy.settings import Settings
 from imcaxy.settings_text import parse_nameserver
 from imcaxy.share import Share, allow_many_files
 from imcaxy.sources.base import SourceReader
+from imcaxy.sources.bodies import Bodies
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads
 from imcaxy.sources.fetching import HttpReader
@@ -93,7 +94,12 @@ class Server:
         self._hub = Hub(self._share.streams, settings.max_variant_bytes)
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
         http = _http_reader(settings)
-        self._readers: dict[str, SourceReader] = {"url": http, "file": _file_reader(settings)}
+        self._bodies = Bodies(settings.max_source_bytes, settings.fetch_timeout)
+        self._readers: dict[str, SourceReader] = {
+            "url": http,
+            "file": _file_reader(settings),
+            "body": self._bodies,
+        }
         self._processor = _processor(settings, self._share, self._clock, http)
         self._downloads = self._make_downloads()
         self._versions = Versions(self._catalog, self._clock)
@@ -171,10 +177,12 @@ class Server:
             remember_failures=settings.remember_failures,
             max_connections=share.clients,
             fast_lane_limit=share.heads,
+            signature_key=settings.url_signature_key.get_secret_value().encode(),
         )
         log = AccessLog(self._journal.emit, self._clock)
         extra = (*gallery.routes(settings.source_dir), *self._invalidations().routes())
-        return Application(proxy, policy, self._health, self._clock, log, extra)
+        bodies = self._bodies if settings.allow_post else None
+        return Application(proxy, policy, self._health, self._clock, log, extra, bodies=bodies)
 
     def _invalidations(self) -> Invalidations:
         purger = Purger(

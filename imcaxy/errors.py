@@ -16,7 +16,11 @@ ImcaxyError
 │  ├─ TokenUnset               403  this server has no token, so nobody may
 │  ├─ InvalidationUnknown      404
 │  ├─ ProjectUnknown           404  it has not invalidated anything yet
-│  └─ RequestReused            409  another invalidation has this request id
+│  ├─ RequestReused            409  another invalidation has this request id
+│  ├─ BodyMalformed            400  of a POST
+│  ├─ BodyTooLarge             413  of a POST
+│  ├─ SignatureMalformed       400
+│  └─ SignatureMismatch        403
 ├─ SourceError                      the original image could not be had
 │  ├─ SourceMalformed          400
 │  ├─ SourceRefused            403  its address or domain is not allowed
@@ -209,6 +213,30 @@ class RequestReused(RequestError):
     """Another invalidation was made under this request id."""
 
     status, kind, title = 409, "request-reused", "This request id belongs to another invalidation."
+
+
+class BodyMalformed(RequestError):
+    """The body of a POST holds no picture that can be taken out."""
+
+    kind, title = "malformed-body", "The body of the request cannot be read."
+
+
+class BodyTooLarge(RequestError):
+    """The body of a POST has more bytes than a source may have."""
+
+    status, kind, title = 413, "body-too-large", "The body of the request is too large."
+
+
+class SignatureMalformed(RequestError):
+    """The signature of the URL is not one."""
+
+    kind, title = "malformed-signature", "Invalid URL signature."
+
+
+class SignatureMismatch(RequestError):
+    """The signature of the URL is another URL's, or was made with another key."""
+
+    status, kind, title = 403, "signature-mismatch", "URL signature mismatch."
 
 
 class SourceError(ImcaxyError):

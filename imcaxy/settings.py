@@ -90,6 +90,14 @@ class Settings(BaseSettings):
         description="DNS servers (address or address:port) for sources; unset uses the system's.",
     )
 
+    allow_post: bool = Field(
+        False, description="Take pictures in the body of POST, as Imaginary; nothing is kept."
+    )
+    url_signature_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of signed URLs (`sign=`), 32 characters or more; unset asks for none.",
+    )
+
     imaginary_service_url: Names = Field(
         (),
         description="Addresses of Imaginary servers that make the pictures; unset uses libvips.",
@@ -361,6 +369,13 @@ class Settings(BaseSettings):
         if len(tokens) > MOST_TOKENS:
             message = f"{len(tokens)} tokens are named, and at most {MOST_TOKENS} can live at once"
             raise ValueError(message)
+        return value
+
+    @field_validator("url_signature_key")
+    @classmethod
+    def _key(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("shorter than 32 characters")
         return value
 
     @field_validator("max_variant_bytes", "max_source_bytes")

@@ -21,18 +21,19 @@ class Parsed:
     version: str | None
 
 
-def parse_image_request(operation: str, raw_query: str) -> Parsed:
+def parse_image_request(operation: str, raw_query: str, body: Source | None = None) -> Parsed:
     """The canonical request, whose `type` may still be "auto" (see negotiation).
 
     Every known parameter is read, needed or not; a malformed one is an error before any key
-    exists. Unknown names are ignored.
+    exists. Unknown names are ignored. A `body` that was sent along is the source, whatever else
+    is named.
 
     Raises OperationUnknown, MalformedParameter, MissingParameter, FormatUnsupported,
     SourceMalformed, SourceRefused.
     """
     find_operation(operation)
     texts = parse_query(raw_query)
-    source = _source(texts)
+    source = body or _source(texts)
     values = read_parameters(texts)
     require_parameters(operation, values)
     values, overlays = _with_overlays(operation, values)

@@ -14,6 +14,7 @@ from imcaxy.grammar.host import canonical_host
 from imcaxy.grammar.source import Source, split_source_url
 
 FILES = "file:"  # stands where a host would for files of the source directory; no host has a colon
+BODIES = "body:"  # the same for what clients send along
 DEEPEST = 32  # folders above one file that have a key; a deeper folder shares that of its ancestor
 
 _EVERYTHING = "*"
@@ -67,6 +68,8 @@ def _place(source: Source) -> tuple[str, tuple[str, ...], bool]:
     """Host, path segments, and whether the path is a folder's: it ends in `/` or a dot segment."""
     if source.kind == "file":
         return FILES, _segments(source.value), False
+    if source.kind == "body":  # nothing is kept of it; only what hits everything hits it
+        return BODIES, (), False
     parts = split_source_url(source.value)
     # Broken escapes cannot be in a canonical URL, so this decodes once and entirely.
     path = unquote_to_bytes(parts.path).decode("utf-8", "surrogateescape")

@@ -8,7 +8,15 @@ _PERCENT = re.compile(rb"%(?:([0-9A-Fa-f]{2})|)")
 
 
 def parse_query(raw: str) -> dict[str, str]:
-    """The first value of every name in an undecoded query string (without `?`).
+    """The first value of every name in an undecoded query string (without `?`); see parse_pairs."""
+    found: dict[str, str] = {}
+    for name, value in parse_pairs(raw):
+        found.setdefault(name, value)
+    return found
+
+
+def parse_pairs(raw: str) -> list[tuple[str, str]]:
+    """Every name and value of an undecoded query string (without `?`), in their order.
 
     Pairs are split at `&` only. A pair that holds `;` or an invalid percent escape counts as
     absent, so a later pair of that name is the first. `+` is a space. Blank values are kept and
@@ -22,14 +30,14 @@ def parse_query(raw: str) -> dict[str, str]:
         raise MalformedParameter(
             "The query string holds characters that have no bytes.", accepted="UTF-8"
         ) from None
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for pair in octets.split(b"&"):
         if not pair or b";" in pair:
             continue
         name, _, value = pair.partition(b"=")
         key, text = _unescape(name), _unescape(value)
         if key is not None and text is not None:
-            found.setdefault(key, text)
+            found.append((key, text))
     return found
 
 

@@ -42,10 +42,9 @@ class Source:
     Two sources are equal exactly when one download serves both.
     """
 
-    kind: Literal["url", "file"]
-    value: (
-        str  # url: absolute http(s) URL as it is requested; file: path below the source directory
-    )
+    kind: Literal["url", "file", "body"]
+    value: str  # url: absolute http(s) URL as it is requested; file: path below the source
+    # directory; body: a name that is used once
 
     @property
     def host(self) -> str:

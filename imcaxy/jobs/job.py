@@ -68,7 +68,7 @@ class Job:
 
     async def run(self) -> None:
         """Find the variant kept, or make it; raises what went wrong before or while it was made."""
-        claim = await self._claim()
+        claim = None if self._request.source.kind == "body" else await self._claim()
         if isinstance(claim, Kept):
             self._stream.move(claim, claim.entry.as_of)
         elif claim is None:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import Variant
 from imcaxy.store.blobs.base import OpenBlob
 
@@ -19,6 +20,7 @@ class Asked:
     accept: str | None  # all Accept fields joined by ", "
     save_data: bool
     wants_image: bool  # Accept names image/* or image/...: an <img>; it may get the fallback
+    body: Source | None = None  # the original, where it was sent along: nothing is kept then
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class CacheStatus:
     """How a picture came to be had (RFC 9211)."""
 
     hit: bool
-    fwd: Literal["miss", "bypass"] | None = None
+    fwd: Literal["miss", "bypass", "method"] | None = None
     stored: bool = False
     collapsed: bool = False
     detail: str | None = None
@@ -73,6 +75,7 @@ class Served:
     status: CacheStatus
     vary: tuple[str, ...]
     fallback: bool = False  # the source instead of the picture: no-store
+    posted: bool = False  # of an original that was sent along: no-store
     immutable: bool = False  # `v=` names an invalidation that has been answered
     short_lived: bool = False  # any other `v=`: 60 s
 

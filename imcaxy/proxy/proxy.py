@@ -29,6 +29,7 @@ from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
 from imcaxy.proxy.fallback import Fallback
 from imcaxy.store.kept import KeptInFile
 
+METHOD = CacheStatus(hit=False, fwd="method")  # a POST is never answered from the cache
 _FOREIGN = "a plan of another proxy"
 
 _log = logging.getLogger("imcaxy.proxy")
@@ -52,6 +53,11 @@ class ImagePlan(Plan):
     signature: str
     version: str | None  # the client's `v=`
     wants_image: bool
+
+    @property
+    def posted(self) -> bool:
+        """Whether the original was sent along: the picture is made, and nothing is kept."""
+        return self.request.source.kind == "body"
 
 
 class Commits(Protocol):
@@ -160,7 +166,7 @@ class ImageProxy:
                 return served
 
     async def _looked_up(self, plan: ImagePlan, immutable: bool) -> Served | None:
-        if self._hub.find(plan.signature) is not None:
+        if self._hub.find(plan.signature) is not None or plan.posted:
             return None
         try:
             kept = await self._store.look_up(plan.signature)
@@ -181,10 +187,11 @@ class ImageProxy:
         if stream.as_of is None or not self._log.allows(stream.keys, stream.as_of):
             self._hub.detach(plan.signature, stream)
             return None
-        return self._served(plan, stream, _made(stream, joined=joined), immutable)
+        status = METHOD if plan.posted else _made(stream, joined=joined)
+        return self._served(plan, stream, status, immutable)
 
     async def _instead(self, plan: ImagePlan, error: ImcaxyError) -> Served | None:
-        if self._fallback is None or not plan.wants_image:
+        if self._fallback is None or not plan.wants_image or plan.posted:
             return None
         variant = await self._fallback.source_of(plan.request, error)
         status = CacheStatus(hit=False, fwd="bypass", detail="fallback")
@@ -200,12 +207,13 @@ class ImageProxy:
             vary=plan.vary,
             immutable=immutable,
             short_lived=plan.version is not None and not immutable,
+            posted=plan.posted,
         )
 
     def _parse(self, asked: Asked) -> Parsed:
         """The request; a name that is none of the API's is answered with what this server has."""
         try:
-            return parse_image_request(asked.operation, asked.query)
+            return parse_image_request(asked.operation, asked.query, asked.body)
         except OperationUnknown as error:
             raise OperationUnknown(value=error.value, accepted=self._operations()) from None
         except FormatUnsupported as error:

@@ -4,13 +4,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from aiohttp import web
 
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, InternalError, MethodNotAllowed, RouteUnknown
+from imcaxy.grammar.url_signature import check_signature
 from imcaxy.proxy.base import Asked, Proxy, Served
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.answers import Answer, Finished, Sender, cut
@@ -21,6 +22,7 @@ from imcaxy.server.headers import HARDENING, vary
 from imcaxy.server.origins import Fields, Origins
 from imcaxy.server.pictures import picture
 from imcaxy.server.policy import Health, HttpPolicy
+from imcaxy.server.posting import body_of
 from imcaxy.server.problems import (
     BODY_TOO_LARGE,
     EXPECTATION_FAILED,
@@ -29,8 +31,10 @@ from imcaxy.server.problems import (
     Problem,
     from_error,
 )
+from imcaxy.sources.bodies import Bodies
 
 PICTURES = "/imaginary/"
+_NO_CONDITIONS = Conditions()  # they are for what can be kept
 
 Handler = Callable[[Exchange], Awaitable[Answer | Problem]]
 
@@ -66,14 +70,19 @@ class Application:
         extra_routes: tuple[Route, ...] = (),
         *,
         new_id: Callable[[], str] | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
-        """`health` says how the server does now; `new_id` gives ids to requests without one."""
+        """`health` says how the server does now; `new_id` gives ids to requests without one.
+
+        `bodies` takes the pictures of POSTs; without it POST is not allowed.
+        """
         self._proxy = proxy
         self.policy = policy
         self._health = health
         self._clock = clock
         self.log = log
         self._new_id = new_id or RequestIds()
+        self._bodies = bodies
         self._origins = Origins(policy.allowed_origins)
         own = (Route("/healthz", {"GET": self._healthz}), Route("/readyz", {"GET": self._readyz}))
         self._routes = {route.path: route.handlers for route in (*own, *extra_routes)}
@@ -125,7 +134,8 @@ class Application:
                 return
             problem = answer
         except ImcaxyError as error:
-            problem = from_error(error, self.policy.remember_failures)
+            kept = 0.0 if exchange.method == "POST" else self.policy.remember_failures
+            problem = from_error(error, kept)
             if problem.status == 500:
                 self._report(exchange)
         except web.HTTPException as error:  # raised by aiohttp while a handler reads a body
@@ -203,18 +213,14 @@ class Application:
     async def _picture(self, exchange: Exchange) -> Answer | Problem:
         origin = exchange.header("Origin")
         self._origins.check(origin)
+        if exchange.method == "POST" and self._bodies is not None:
+            return await self._posted(exchange, self._bodies)
         if exchange.method not in {"GET", "HEAD"}:
-            allowed = "GET, HEAD, OPTIONS"
+            allowed = "GET, HEAD, OPTIONS" + (", POST" if self._bodies is not None else "")
             preflight = self._origins.preflight(origin, allowed)
             return self._other_method(exchange, allowed, preflight, vary(self._origins.vary))
-        accept = exchange.header("Accept")
-        asked = Asked(
-            operation=exchange.path[len(PICTURES) :],
-            query=exchange.query,
-            accept=accept,
-            save_data=(exchange.header("Save-Data") or "").strip().lower() == "on",
-            wants_image=accept is not None and names_image(accept),
-        )
+        self._check_signature(exchange)
+        asked = _asked(exchange)
         plan = self._proxy.plan(asked)
         exchange.vary = (*plan.vary, *plan.error_vary)
         served = await self._proxy.serve(plan)
@@ -232,6 +238,26 @@ class Application:
             if self.lane is not None and exchange.method == "GET" and served.status.hit:
                 self.lane.learn(exchange.request.raw_path, asked, plan, origin, served)
         return answer
+
+    async def _posted(self, exchange: Exchange, bodies: Bodies) -> Answer | Problem:
+        """The picture of the original in the body; neither it nor an error is ever kept."""
+        self._check_signature(exchange)
+        with bodies.offer(body_of(exchange.request)) as body:
+            plan = self._proxy.plan(replace(_asked(exchange), body=body))
+            exchange.vary = plan.vary
+            if exchange.header("Expect") is not None and exchange.understands_chunks:
+                await _invite_body(exchange.request)
+            served = await self._proxy.serve(plan)
+        answer = picture(
+            served, _NO_CONDITIONS, None, self.policy, self._clock.wall(), boundary=str
+        )
+        if isinstance(answer, Answer):
+            answer.fields.extend(self._outer_fields(served, exchange.header("Origin")))
+        return answer
+
+    def _check_signature(self, exchange: Exchange) -> None:
+        if self.policy.signature_key:
+            check_signature(exchange.path, exchange.query, self.policy.signature_key)
 
     def _answering(
         self, served: Served, conditions: Conditions, now: float, origin: str | None
@@ -258,6 +284,17 @@ class Application:
 
     def _report(self, exchange: Exchange) -> None:
         _log.exception("a request failed", extra={"request_id": exchange.request_id})
+
+
+def _asked(exchange: Exchange) -> Asked:
+    accept = exchange.header("Accept")
+    return Asked(
+        operation=exchange.path[len(PICTURES) :],
+        query=exchange.query,
+        accept=accept,
+        save_data=(exchange.header("Save-Data") or "").strip().lower() == "on",
+        wants_image=accept is not None and names_image(accept),
+    )
 
 
 def _told(good: str, health: Health) -> dict[str, str]:

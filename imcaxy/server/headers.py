@@ -28,7 +28,7 @@ def validators(head: Head, now: float) -> Validators:
 
 def lifetime(served: Served, policy: HttpPolicy) -> int:
     """Seconds that a client may use the picture without asking; 0 for what must not be kept."""
-    if served.fallback:
+    if served.fallback or served.posted:
         return 0
     if served.immutable:
         return IMMUTABLE_AGE
@@ -43,7 +43,7 @@ def shortest_lifetime(served: Served, policy: HttpPolicy) -> int:
 
 def cache_control(served: Served, policy: HttpPolicy) -> str:
     """The value of `Cache-Control` (RFC 9111 §5.2.2, RFC 5861 §3, RFC 8246)."""
-    if served.fallback:
+    if served.fallback or served.posted:
         return "no-store"
     seconds = lifetime(served, policy)
     if served.immutable:

@@ -1,6 +1,6 @@
 """What the HTTP side is told by the rest of the program, as plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,7 @@ class HttpPolicy:
     remember_failures: float = 1.0  # factor on the seconds that clients keep a failure
     request_timeout: float = 60.0  # seconds that the next piece of a picture may take to come
     max_connections: int = 10_000  # open at once; one more is told to come again
+    signature_key: bytes = field(default=b"", repr=False)  # of signed URLs; none asks for none
     fast_lane_limit: int = 16 * 1024 * 1024  # bytes of laid out answers; 0 turns the lane off
 
 

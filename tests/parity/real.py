@@ -50,7 +50,7 @@ class Imaginary:
         if self._process is not None and self._process.poll() is None:
             try:
                 await _ready(self.url, self._process, within=2.0)
-            except TimeoutError:
+            except (TimeoutError, RuntimeError):  # it hangs, or ends at this moment
                 self._end()
             else:
                 return
