@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import Variant
@@ -80,16 +80,33 @@ class Served:
     short_lived: bool = False  # any other `v=`: 60 s
 
 
-class Recalled(NamedTuple):
-    """A picture that is in memory or in an open file, and what its receiver may do with it."""
+class AtHand(Protocol):
+    """A copy of a picture that can be given without waiting for anybody."""
 
-    name: str  # of this very copy: another one has another
-    tier: str  # where it was found, as Cache-Status says it
-    length: int  # bytes
-    body: bytes | None  # in memory
-    blob: OpenBlob | None  # or else a file that is open
-    immutable: bool
-    short_lived: bool
+    @property
+    def name(self) -> str:
+        """The name of this very copy: another one has another."""
+        ...
+
+    @property
+    def tier(self) -> str:
+        """Where it was found, as Cache-Status says it."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def body(self) -> bytes | None:
+        """Its bytes, if they are in memory."""
+        ...
+
+    @property
+    def blob(self) -> OpenBlob | None:
+        """Its file, if they are not."""
+        ...
 
 
 class Proxy(Protocol):
@@ -99,10 +116,11 @@ class Proxy(Protocol):
         """What will be served. Pure and fast; raises RequestError or SourceError."""
         ...
 
-    def recall(self, plan: Plan) -> Recalled | None:
+    def recall(self, plan: Plan) -> AtHand | None:
         """The picture if it is at hand and `serve` would give this copy, at once.
 
         It may be sent in the same step only: after the next turn of the event loop it may be gone.
+        What has a `v=` is only given once it is immutable, which it stays.
         """
         ...
 

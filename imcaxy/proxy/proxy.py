@@ -25,9 +25,8 @@ from imcaxy.grammar.variant import Variant
 from imcaxy.hub.stream import Detached, Stream
 from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
-from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
+from imcaxy.proxy.base import Asked, AtHand, CacheStatus, Plan, Served
 from imcaxy.proxy.fallback import Fallback
-from imcaxy.store.kept import KeptInFile
 
 METHOD = CacheStatus(hit=False, fwd="method")  # a POST is never answered from the cache
 _FOREIGN = "a plan of another proxy"
@@ -116,27 +115,14 @@ class ImageProxy:
             wants_image=asked.wants_image,
         )
 
-    def recall(self, plan: Plan) -> Recalled | None:
+    def recall(self, plan: Plan) -> AtHand | None:
         """The variant if it is at hand, to be sent in this very step."""
         if not isinstance(plan, ImagePlan):
             raise TypeError(_FOREIGN)
-        immutable = plan.version is not None and self._commits.was_answered(plan.version)
-        if not self._log.is_current or (plan.version is not None and not immutable):
-            return None  # whether it is stale, or will be immutable, takes more than this step
-        kept = self._store.recall(plan.signature)
-        if kept is None:
-            return None
-        entry = kept.entry
-        blob = kept.blob if isinstance(kept, KeptInFile) else None
-        return Recalled(
-            entry.blob,
-            kept.tier,
-            entry.sum.length,
-            kept.body,
-            blob,
-            immutable,
-            False,
-        )
+        version = plan.version
+        if version is not None and not self._commits.was_answered(version):
+            return None  # whether it will be immutable takes more than this step
+        return self._store.at_hand(plan.signature) if self._log.is_current else None
 
     async def serve(self, plan: Plan) -> Served:
         """The variant, as soon as its head is known; raises ImcaxyError."""

@@ -189,17 +189,18 @@ class Protocol(RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        transport.writelines((reply.head, reply.body) if reply.body else (reply.head,))
+        head, body, *_ = reply
+        transport.writelines((head, body) if body else (head,))
         self.served += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if not self.writing_paused:
-            self._application.log.record_ready(reply, self._peer, "whole", len(reply.body))
+            self._application.log.record_ready(reply, self._peer, "whole", len(body))
             return
 
         def ended(ending: Ending, left: int) -> None:
             self._unsent = None
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-            sent = max(0, len(reply.body) - left)
+            sent = max(0, len(body) - left)
             self._application.log.record_ready(reply, self._peer, ending, sent)
 
         self._unsent = Unsent(transport, self._application.policy.client_timeout, ended)

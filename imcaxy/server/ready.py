@@ -2,9 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from imcaxy.proxy.base import Recalled
 from imcaxy.server.dates import format_date
 from imcaxy.server.headers import stamp
 from imcaxy.server.origins import Fields
@@ -51,9 +49,6 @@ class Ready:
     """How one copy of a picture is answered, whole and with 304."""
 
     name: str  # of the copy: the answers of another one are laid out anew
-    tier: str  # where it was found
-    immutable: bool
-    short_lived: bool
     etag: str
     made_at: float  # seconds since 1970 UTC
     seconds: int  # of the shortest lifetime that it is given
@@ -69,15 +64,6 @@ class Ready:
     def weight(self) -> int:
         """Bytes that holding it takes, about: its own lines, the stamped bytes, the objects."""
         return _OBJECTS + len(self.log_target) + 2 * len(self.etag) + 2 * _STAMPED
-
-    def answers(self, recalled: Recalled) -> bool:
-        """Whether it was laid out for this copy and for what its receiver may do with it."""
-        return (
-            recalled.name == self.name
-            and recalled.tier == self.tier
-            and recalled.immutable == self.immutable
-            and recalled.short_lived == self.short_lived
-        )
 
     def whole_head(self, wall: float) -> bytes:
         """The head of a 200 up to the request's id, at this time."""
@@ -102,12 +88,7 @@ class Ready:
         return stamp(self.made_at, wall, self.seconds)
 
 
-class Reply(NamedTuple):
-    """An answer to be written in this step."""
-
-    head: bytes
-    body: bytes | bytearray  # empty with a 304
-    ready: Ready
-    status: int
-    request_id: bytes
-    started: float  # seconds of Clock.now
+# An answer to be written in this step: its head, its body (empty with a 304), what it was laid out
+# from, its status, the request's id, and when it was begun (seconds of Clock.now). A bare tuple: a
+# named one takes longer to make than all that is in it.
+Reply = tuple[bytes, bytes | bytearray, Ready, int, bytes, float]

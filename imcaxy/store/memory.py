@@ -28,6 +28,9 @@ class Held:
 
     __slots__ = ("body", "entry", "hits", "seen", "uses", "weight")
 
+    tier = "memory"
+    blob = None  # it needs no file
+
     def __init__(self, entry: Entry, body: Body) -> None:
         self.entry = entry
         self.body = body
@@ -37,6 +40,16 @@ class Held:
         keys = sum(sys.getsizeof(key) + _KEY for key in entry.keys)
         texts = sys.getsizeof(body) + sys.getsizeof(entry.request)
         self.weight = texts + keys + _RECORD  # bytes of memory
+
+    @property
+    def name(self) -> str:
+        """The name of this copy."""
+        return self.entry.blob
+
+    @property
+    def length(self) -> int:
+        """Bytes of the picture."""
+        return len(self.body)
 
 
 class MemoryTier:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from imcaxy.clock import Clock
 from imcaxy.store.blobs.base import OpenBlob
@@ -15,10 +16,23 @@ VERIFIED_FOR = 600.0  # seconds until what was verified is verified again
 class Opened:
     """An entry whose blob is open."""
 
+    tier: ClassVar[str] = "disk"
+    body: ClassVar[None] = None
+
     entry: Entry
     blob: OpenBlob
     until: float  # seconds of Clock.now
     hits: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of this copy."""
+        return self.entry.blob
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+        return self.entry.sum.length
 
 
 class OpenBlobs:

@@ -15,7 +15,7 @@ from imcaxy.store.breaker import PAUSE, Breaker
 from imcaxy.store.catalog.base import Catalog, Entry
 from imcaxy.store.kept import Kept, KeptInFile, KeptInStore, close
 from imcaxy.store.memory import Held, MemoryTier
-from imcaxy.store.opened import OpenBlobs
+from imcaxy.store.opened import OpenBlobs, Opened
 from imcaxy.store.room import DiskRoom, Writing
 from imcaxy.tasks import Tasks
 
@@ -88,16 +88,25 @@ class Store:
         """A name that was never used and cannot be guessed; hex, as every file system takes."""
         return secrets.token_hex(16)
 
-    def recall(self, signature: str) -> Kept | None:
-        """The variant if it is in memory, or in a file that is open, at once."""
+    def at_hand(self, signature: str) -> Held | Opened | None:
+        """The variant if it is in memory, or in a file that is open: its bytes, at once."""
         held = self._memory.get(signature)
         if held is None:
-            return self._from_file(signature)
+            return self._reopened(signature)
         if self._clock.wall() - held.entry.used >= self._use_step:
             self._note_held(held)
-        return Kept(held.entry, "memory", held.body)
+        return held
 
-    def _from_file(self, signature: str) -> Kept | None:
+    def recall(self, signature: str) -> Kept | None:
+        """The same, to be read."""
+        found = self.at_hand(signature)
+        if found is None:
+            return None
+        if isinstance(found, Opened):
+            return KeptInFile(found.entry, found.blob, self._in_store(found.entry))
+        return Kept(found.entry, "memory", found.body)
+
+    def _reopened(self, signature: str) -> Held | Opened | None:
         opened = self._opened.get(signature)
         if opened is None:
             return None
@@ -108,8 +117,8 @@ class Store:
         if small and opened.hits % _OFFER == 0:  # it may have become worth holding
             body = opened.blob.read_now(0, entry.sum.length)
             if body is not None and self._memory.put(entry, bytes(body)):
-                return self.recall(signature)
-        return KeptInFile(entry, opened.blob, self._in_store(entry))
+                return self._memory.get(signature) or opened
+        return opened
 
     def _in_store(self, entry: Entry) -> KeptInStore:
         return KeptInStore(entry, self._blobs, self._timeout, self._damaged)

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import NamedTuple
 
 from imcaxy.grammar.variant import CHUNK, Head
-from imcaxy.proxy.base import Asked, CacheStatus, Plan, Recalled, Served
+from imcaxy.proxy.base import Asked, AtHand, CacheStatus, Plan, Served
 
 MADE_AT = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 ETAG = '"0123456789abcdef"'
@@ -102,6 +103,16 @@ def kept(body: bytes, media_type: str = "image/webp") -> ScriptedVariant:
     return ScriptedVariant(len(body), media_type).give(body).end()
 
 
+class Copy(NamedTuple):
+    """A picture in memory."""
+
+    name: str
+    tier: str
+    length: int
+    body: bytes
+    blob: None = None
+
+
 class ScriptedProxy:
     """Serves what the test put under an operation's name; notes what it was asked."""
 
@@ -129,22 +140,15 @@ class ScriptedProxy:
             raise planned
         return planned
 
-    def recall(self, plan: Plan) -> Recalled | None:
+    def recall(self, plan: Plan) -> AtHand | None:
         """A picture that is whole is in memory, unless the gate is shut."""
         names = [name for name, planned in self.plans.items() if planned is plan]
         found = self.pictures.get(names[0]) if names else None
         if not isinstance(found, Served) or not found.variant.whole or self.gate is not None:
             return None
         assert isinstance(found.variant, ScriptedVariant)
-        return Recalled(
-            name=str(id(found.variant)),
-            tier=found.status.detail or "",
-            length=len(found.variant.data),
-            body=found.variant.data,
-            blob=None,
-            immutable=found.immutable,
-            short_lived=found.short_lived,
-        )
+        body = found.variant.data
+        return Copy(str(id(found.variant)), found.status.detail or "", len(body), body)
 
     async def serve(self, plan: Plan) -> Served:
         self.serving += 1

@@ -1,6 +1,3 @@
-import pytest
-
-from imcaxy.proxy.base import Recalled
 from imcaxy.server.ready import Head, Ready
 
 MADE = 1_700_000_000.0
@@ -10,9 +7,6 @@ def a_ready() -> Ready:
     fields = [("Date", "x"), ("ETag", '"t"'), ("Age", "x"), ("Vary", "Accept")]
     return Ready(
         name="copy",
-        tier="memory",
-        immutable=False,
-        short_lived=False,
         etag='"t"',
         made_at=MADE,
         seconds=300,
@@ -41,21 +35,3 @@ def test_unchanged_head_has_no_length_and_the_same_stamp() -> None:
     )
     assert b"\r\nAge: 2\r\n" in ready.unchanged_head(MADE + 2)
     assert b"\r\nAge: 2\r\n" in ready.whole_head(MADE + 2.5)
-
-
-def a_recalled(name: str, tier: str, *, immutable: bool, short_lived: bool) -> Recalled:
-    return Recalled(name, tier, 0, b"", None, immutable, short_lived)
-
-
-@pytest.mark.parametrize(
-    ("recalled", "answers"),
-    [
-        (a_recalled("copy", "memory", immutable=False, short_lived=False), True),
-        (a_recalled("copy", "disk", immutable=False, short_lived=False), False),
-        (a_recalled("other", "memory", immutable=False, short_lived=False), False),
-        (a_recalled("copy", "memory", immutable=True, short_lived=False), False),
-        (a_recalled("copy", "memory", immutable=False, short_lived=True), False),
-    ],
-)
-def test_answers_only_for_its_copy_and_its_lifetime(recalled: Recalled, answers: bool) -> None:
-    assert a_ready().answers(recalled) == answers
