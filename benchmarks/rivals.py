@@ -249,7 +249,7 @@ def profile(site: Site, row: Row) -> None:
     rival = site.servers[row.servers[0]]
     requests = script(site.directory, row.targets, *row.fields)
     out = site.directory / "stacks"
-    command = [py_spy, "record", "--native", "-r", "400", "-d", "5", "-f", "raw"]
+    command = [py_spy, "record", "--native", "--threads", "-r", "400", "-d", "5", "-f", "raw"]
     with subprocess.Popen(
         [*command, "-o", str(out), "-p", str(rival.process_id)],
         stdout=subprocess.DEVNULL,
@@ -260,6 +260,8 @@ def profile(site: Site, row: Row) -> None:
     total = 0
     for line in out.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
+        if "MainThread" not in stack.split(";")[0]:
+            continue
         total += int(count)
         for frame in set(stack.split(";")):
             inside[frame] += int(count)

@@ -39,18 +39,18 @@ class AccessLog:
         wall = self._clock.wall()
         if (millisecond := int(wall * 1000)) != self._millisecond:
             self._millisecond, self._time = millisecond, b"%.3f" % wall
+        what = ready.log_whole if status == 200 else ready.log_unchanged
+        if ended != "whole":
+            what = ready.log_as(status, sent)
         self._emit(
-            b'{"time":%b,"id":"%b","peer":%b,"method":"GET","target":%b,"status":%d,"bytes":%d,'
-            b'"seconds":%.6f,"cache":%b,"problem":null,"ended":"%b"}\n'
+            b'{"time":%b,"id":"%b","peer":%b%b%.6f%b"%b"}\n'
             % (
                 self._time,
                 request_id,
                 peer,
-                ready.log_target,
-                status,
-                sent,
+                what,
                 self._clock.now() - started,
-                ready.log_cache,
+                ready.log_end,
                 ended.encode(),
             )
         )

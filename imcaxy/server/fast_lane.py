@@ -190,6 +190,7 @@ class FastLane:
             seconds=shortest_lifetime(served, self._policy),
             whole=Head.lay_out("200 OK", whole.fields, found.length),
             unchanged=Head.lay_out("304 Not Modified", unchanged.fields, None),
+            length=found.length,
             log_target=orjson.dumps(redact(f"/imaginary/{asked.operation}", asked.query)),
             log_cache=orjson.dumps(served.status.render()),
         )

@@ -54,16 +54,30 @@ class Ready:
     seconds: int  # of the shortest lifetime that it is given
     whole: Head
     unchanged: Head
+    length: int  # bytes of the body
     log_target: bytes  # redacted, as JSON
     log_cache: bytes  # `Cache-Status`, as JSON
+    log_whole: bytes = field(init=False, repr=False)  # the middle of a line of the access log
+    log_unchanged: bytes = field(init=False, repr=False)
+    log_end: bytes = field(init=False, repr=False)
     _second: int = field(default=-1, init=False)
     _whole_head: bytes = field(default=b"", init=False, repr=False)
     _unchanged_head: bytes = field(default=b"", init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        self.log_whole = self.log_as(200, self.length)
+        self.log_unchanged = self.log_as(304, 0)
+        self.log_end = b',"cache":%b,"problem":null,"ended":' % self.log_cache
+
+    def log_as(self, status: int, sent: int) -> bytes:
+        """The middle of a line of the access log: from the method to the seconds."""
+        facts = (self.log_target, status, sent)
+        return b',"method":"GET","target":%b,"status":%d,"bytes":%d,"seconds":' % facts
+
     @property
     def weight(self) -> int:
         """Bytes that holding it takes, about: its own lines, the stamped bytes, the objects."""
-        return _OBJECTS + len(self.log_target) + 2 * len(self.etag) + 2 * _STAMPED
+        return _OBJECTS + 3 * len(self.log_target) + 2 * len(self.etag) + 2 * _STAMPED
 
     def whole_head(self, wall: float) -> bytes:
         """The head of a 200 up to the request's id, at this time."""

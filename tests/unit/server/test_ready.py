@@ -12,6 +12,7 @@ def a_ready() -> Ready:
         seconds=300,
         whole=Head.lay_out("200 OK", fields, 5),
         unchanged=Head.lay_out("304 Not Modified", fields, None),
+        length=5,
         log_target=b'"/"',
         log_cache=b'"hit"',
     )
