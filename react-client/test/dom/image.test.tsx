@@ -16,7 +16,7 @@ describe("<Image>", () => {
     expect(image.getAttribute("height")).toBe("600");
     expect(image.getAttribute("loading")).toBe("lazy");
     expect(image.getAttribute("decoding")).toBe("async");
-    expect(image.dataset.imcaxy).toBe("constrained");
+    expect(image.dataset.imcaxy).toBe("constrained cover");
     expect(image.src.startsWith(`${BASE}/crop?`)).toBe(true);
   });
 
@@ -107,7 +107,7 @@ describe("<Image>", () => {
       ).box,
     );
     expect(image.getAttributeNames().sort()).toEqual(
-      ["alt", "class", "crossorigin", "data-imcaxy", "data-imcaxy-fit", "decoding", "height", "id", "loading", "sizes", "src", "srcset", "width"],
+      ["alt", "class", "crossorigin", "data-imcaxy", "decoding", "height", "id", "loading", "sizes", "src", "srcset", "width"],
     );
     expect(image.src).toContain("/smartcrop?");
     expect(image.src).toContain("&v=7");

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
-const CLIENT_ONLY = ["context.tsx", "frame.tsx", "hooks.ts", "image.tsx", "status.ts", "warnings.ts"];
+const CLIENT_ONLY = ["context.ts", "frame.ts", "hooks.ts", "image.ts", "warnings.ts"];
 
 let directory: string;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ async function printed(program: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-describe.each(["server.tsx", "url/index.ts", "next.ts"])("%s", (entry) => {
+describe.each(["server.ts", "url/index.ts", "next.ts"])("%s", (entry) => {
   it("contains nothing that runs in a browser only", async () => {
     const { files } = await bundled(entry);
     expect(files.filter((file) => CLIENT_ONLY.includes(file))).toEqual([]);
@@ -54,7 +54,7 @@ describe.each(["server.tsx", "url/index.ts", "next.ts"])("%s", (entry) => {
 
 describe("a Server Component", () => {
   it("is plain elements without functions", async () => {
-    const { file } = await bundled("server.tsx");
+    const { file } = await bundled("server.ts");
     const probe = `import { createImage } from ${JSON.stringify(file)};
       const { Image, Picture } = createImage({ baseUrl: "https://img.example.com/imaginary" });
       const cat = { src: "cat.jpg", alt: "A cat", width: 800, height: 600 };

@@ -5,8 +5,6 @@ import type { PlainImageProps, PlainPictureProps } from "./element.js";
 import { createAttributes, type Attributes } from "./attributes/index.js";
 import type { Config } from "./url/index.js";
 
-declare const Buffer: { from(bytes: ArrayBuffer): { toString(encoding: "base64"): string } };
-
 export type { PlainImageProps, PlainPictureProps };
 
 /** Stateless components of one image server, and the functions below them. */
@@ -17,22 +15,19 @@ export interface ServerImages extends Attributes {
 
 /** `<Image>` and `<Picture>` for Server Components: `export const { Image } = createImage({ baseUrl })`. */
 export function createImage(config: Config): ServerImages {
-  return bind(createAttributes(config));
-}
-
-function bind(core: Attributes): ServerImages {
+  const core = createAttributes(config);
   const Picture = (props: PlainPictureProps): ReactElement => draw(core.picture(marked(props)));
   return { ...core, Image: Picture, Picture };
 }
 
 /** The picture in the smallest width as a data URL, for the `placeholder` of a client-side `<Image>`. */
 export async function getPlaceholder(
-  core: Attributes,
+  { urlAt }: Attributes,
   src: string,
   init?: RequestInit,
 ): Promise<{ dataUrl: string }> {
-  const answer = await fetch(core.urlAt({ src, layout: "fill", format: "webp" }, 1), init);
-  if (!answer.ok) throw new Error(`imcaxy: ${answer.status} for ${src}`);
-  const text = Buffer.from(await answer.arrayBuffer()).toString("base64");
-  return { dataUrl: `data:image/webp;base64,${text}` };
+  const answer = await fetch(urlAt({ src, layout: "fill", format: "webp" }, 1), init);
+  if (!answer.ok) throw new Error(`imcaxy: ${src}: ${answer.status}`);
+  const bytes = String.fromCharCode(...new Uint8Array(await answer.arrayBuffer()));
+  return { dataUrl: "data:image/webp;base64," + btoa(bytes) };
 }

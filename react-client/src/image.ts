@@ -12,7 +12,7 @@ import { draw, marked } from "./element.js";
 import type { PlainImageProps, PlainPictureProps } from "./element.js";
 import { frame } from "./frame.js";
 import type { Substitutes } from "./frame.js";
-import type { PictureAttributes } from "./attributes/index.js";
+import type { ImageAttributes, PictureAttributes } from "./attributes/index.js";
 import { useWarnings } from "./warnings.js";
 
 declare const process: { env: { NODE_ENV?: string } };
@@ -30,7 +30,7 @@ interface Outcome {
 }
 
 function render(
-  { placeholder, fallback, ...plain }: PictureProps,
+  { placeholder, fallback, onLoad, onError, ...plain }: PictureProps,
   forwarded: ForwardedRef<HTMLImageElement>,
 ): ReactElement {
   const core = useImcaxy();
@@ -62,7 +62,7 @@ function render(
       setOutcome((known) => (loaded && known?.address === address ? known : { address, ok: loaded }));
     // Not before its pixels can be painted: what is below would flash.
     Promise.resolve(loaded && image.decode?.()).then(report, report);
-    (loaded ? plain.onLoad : plain.onError)?.(event);
+    (loaded ? onLoad : onError)?.(event);
   };
   useEffect(() => {
     // Loaded or failed before there was a handler: during hydration, or from the browser's cache.
@@ -71,10 +71,10 @@ function render(
   }, [address]);
 
   const instead = ok === false && typeof fallback === "string";
-  const { sources, img } = instead ? replaced(drawn, fallback) : drawn;
-  const image = draw({
-    sources,
-    img: Object.assign(img, { onLoad: settle, onError: settle, ref: attach }),
+  const image = draw(instead ? replaced(drawn, fallback) : drawn, {
+    onLoad: settle,
+    onError: settle,
+    ...{ ref: attach },
   });
   if (process.env.NODE_ENV !== "production") useWarnings(element, plain, core, ok === true);
   return frame(image, core, plain, { placeholder, fallback }, ok);
@@ -83,21 +83,27 @@ function render(
 /** The same elements with one address for all: each `<source>` keeps the size that it gives the box. */
 function replaced({ sources, img }: PictureAttributes, address: string): PictureAttributes {
   const srcSet = address.replaceAll(" ", "%20");
-  const { srcSet: _srcSet, sizes: _sizes, ...kept } = img;
   return {
-    sources: sources.map(({ type: _type, sizes: _sizes, ...source }) => ({ ...source, srcSet })),
-    img: Object.assign(kept, { src: address, "data-imcaxy-failed": "" }),
+    sources: sources.map((source) => ({ ...source, type: undefined, sizes: undefined, srcSet })),
+    img: {
+      ...img,
+      sizes: undefined,
+      srcSet: undefined,
+      src: address,
+      "data-imcaxy-failed": "",
+    } as ImageAttributes,
   };
 }
 
 /** A responsive picture from the server that the provider names. */
 export const Image: ForwardRefExoticComponent<ImageProps & RefAttributes<HTMLImageElement>> =
-  /*#__PURE__*/ forwardRef(function Image(props: ImageProps, ref: ForwardedRef<HTMLImageElement>) {
-    return render(props, ref);
-  });
+  /*#__PURE__*/ forwardRef(render);
 
 /** `<Image>` with art direction: another picture, in another ratio, where a media query matches. */
 export const Picture: ForwardRefExoticComponent<PictureProps & RefAttributes<HTMLImageElement>> =
-  /*#__PURE__*/ forwardRef(function Picture(props: PictureProps, ref: ForwardedRef<HTMLImageElement>) {
-    return render(props, ref);
-  });
+  /*#__PURE__*/ forwardRef(render);
+
+if (process.env.NODE_ENV !== "production") {
+  Image.displayName = "Image";
+  Picture.displayName = "Picture";
+}

@@ -1,5 +1,5 @@
 "use client";
-import { createContext, useContext, useMemo, useState } from "react";
+import { createContext, createElement, useContext, useMemo, useState } from "react";
 import type { Context, ReactElement, ReactNode } from "react";
 import { createAttributes, type Attributes } from "./attributes/index.js";
 import type { Config } from "./url/index.js";
@@ -20,7 +20,7 @@ export function ImcaxyProvider({ children, ...own }: ImcaxyProviderProps): React
     () => createAttributes({ ...outer?.config, ...JSON.parse(content) } as Config),
     [outer, content],
   );
-  return <Bound.Provider value={bound}>{children}</Bound.Provider>;
+  return createElement(Bound.Provider, { value: bound }, children);
 }
 
 /** The configured core: `config`, `urlAt`, `image`, `picture`. Throws where no provider is above. */

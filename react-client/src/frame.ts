@@ -1,3 +1,4 @@
+import { createElement } from "react";
 import type { ReactElement, ReactNode } from "react";
 import type { PlainPictureProps } from "./element.js";
 import type { Attributes } from "./attributes/index.js";
@@ -32,15 +33,15 @@ export function frame(
   const node = typeof fallback !== "string" && fallback;
   if (placeholder === "none" && !node) return image;
   const over = ok === false && node;
-  return (
-    <span
-      data-imcaxy-frame={props.layout ?? "constrained"}
-      data-imcaxy-failed={over ? "" : undefined}
-    >
-      {ok === undefined && placeholder !== "none" && under(core, props, placeholder)}
-      {image}
-      {over && <span data-imcaxy-over="">{over}</span>}
-    </span>
+  return createElement(
+    "span",
+    {
+      "data-imcaxy-frame": props.layout ?? "constrained",
+      "data-imcaxy-failed": over ? "" : undefined,
+    } as object,
+    ok === undefined && placeholder !== "none" && under(core, props, placeholder),
+    image,
+    over && createElement("span", { "data-imcaxy-over": "" } as object, over),
   );
 }
 
@@ -51,18 +52,16 @@ function under(
 ): ReactElement {
   const tiny = placeholder === "tiny";
   const common = { "data-imcaxy-under": tiny ? "tiny" : "", "aria-hidden": true };
-  if (!tiny && "color" in placeholder)
-    return (
-      <svg {...common}>
-        <rect width="100%" height="100%" fill={placeholder.color} />
-      </svg>
-    );
-  return (
-    <img
-      {...common}
-      alt=""
-      loading={props.priority ? "eager" : "lazy"}
-      src={tiny ? core.urlAt(props, 1) : placeholder.dataUrl}
-    />
-  );
+  return !tiny && "color" in placeholder
+    ? createElement(
+        "svg",
+        common,
+        createElement("rect", { width: "100%", height: "100%", fill: placeholder.color }),
+      )
+    : createElement("img", {
+        ...common,
+        alt: "",
+        loading: props.priority ? "eager" : "lazy",
+        src: tiny ? core.urlAt(props, 1) : placeholder.dataUrl,
+      });
 }
