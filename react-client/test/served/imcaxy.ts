@@ -9,6 +9,8 @@ const ROOT = join(import.meta.dirname, "../../..");
 const BOOT = 30_000; // milliseconds until /readyz must say yes
 const POLL = 50; // milliseconds
 
+export const TOKEN = "a-token-of-the-tests";
+
 export interface Imcaxy {
   url: string;
   stop(): Promise<void>;
@@ -28,6 +30,7 @@ export async function serveImcaxy(): Promise<Imcaxy> {
       IMCAXY_DATA_DIR: join(data, "data"),
       IMCAXY_ALLOWED_NETWORKS: "127.0.0.0/8",
       IMCAXY_WIDTH_RULE: "strict",
+      IMCAXY_INVALIDATE_SECURITY_TOKEN: TOKEN,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch } from "../page/browser.js";
-import { serveImcaxy, type Imcaxy } from "./imcaxy.js";
+import { serveImcaxy, TOKEN, type Imcaxy } from "./imcaxy.js";
 import { openOrigin, type Origin } from "./origin.js";
 
 const PICTURES = 30;
@@ -118,7 +118,7 @@ describe(`a page of ${PICTURES} pictures before a real server with a strict ladd
     await context.close();
   });
 
-  it("shows new pixels at a new address of the source, and not by a version alone", async () => {
+  it("shows new pixels after an invalidation and with a new version, and not before", async () => {
     const context = await browser.newContext(DESKTOP);
     const { page } = await visit(context);
     expect(await pixel(page)).toSatisfy((seen: number) => around(64, seen));
@@ -129,7 +129,13 @@ describe(`a page of ${PICTURES} pictures before a real server with a strict ladd
     await seeAll(page);
     expect(await pixel(page)).toSatisfy((seen: number) => around(64, seen)); // a version does not clear a cache
 
-    origin.gallery = { ...origin.gallery, sources: origin.gallery.sources.map((source) => `${source}?2`) };
+    const cleared = await fetch(`${imcaxy.url}/invalidate`, {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${TOKEN}` },
+      body: JSON.stringify({ urls: origin.gallery.sources }),
+    });
+    expect(cleared.status, await cleared.text()).toBe(200);
+    origin.gallery = { ...origin.gallery, version: "3" };
     await page.reload();
     await seeAll(page);
     expect(await pixel(page)).toSatisfy((seen: number) => around(200, seen));
