@@ -11,17 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from imcaxy.settings import Settings
 from tests.e2e.crew import Crew
 from tests.e2e.harness import eventually
 from tests.e2e.publishing import Seen, Site, ended, picture, site
 from tests.invalidator.gits import Work
 
 SAME = "same.png"
-
-pytestmark = pytest.mark.skipif(
-    "invalidate_security_token" not in Settings.model_fields, reason="no routes to invalidate yet"
-)
 
 
 def kept(version: int) -> Seen:

@@ -2,7 +2,7 @@ import os
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imcaxy.grammar.purge_keys import file_key
@@ -76,6 +76,7 @@ NAMES = st.binary(min_size=1, max_size=30).filter(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=3))
 def test_escaped_name_is_ascii_and_gives_its_bytes_back(names: list[bytes]) -> None:
     path = os.fsdecode(b"/".join(names))
@@ -85,6 +86,7 @@ def test_escaped_name_is_ascii_and_gives_its_bytes_back(names: list[bytes]) -> N
     assert unquote_to_bytes(text) == b"/".join(names)
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=3))
 def test_server_finds_the_file_under_the_address(names: list[bytes]) -> None:
     """What git calls a file and what a page calls it meet in one purge key of the server."""
