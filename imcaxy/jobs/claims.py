@@ -85,7 +85,8 @@ class Claims:
         """
         dead = 0  # highest number whose owner was found silent or overtaken by an invalidation
         while True:
-            rows = await self._catalog.claims(wanted.signature)
+            with self._breaker.guard():
+                rows = await self._catalog.claims(wanted.signature)
             top = rows[0] if rows else None
             if top is not None and top.number > dead and not await self._ended(top):
                 dead = await self._wait(top, wanted)

@@ -1,7 +1,7 @@
 """The catalog in one MongoDB database, shared by any number of machines (design 6.14)."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from imcaxy.clock import Clock
@@ -37,7 +37,16 @@ T = TypeVar("T")
 _PACE = Pace(poll=0.25, late=2.0, dead_are_known=False)
 _CANDIDATES = 8  # entries of one signature that are read at once; there is seldom a second
 _ROWS = 10_000  # rows of a kind of which there are few: pages of one record, claims of a signature
-_PROCESSES = 1_000  # incarnations whose process is remembered
+_PROCESSES = 1_000  # incarnations whose row is remembered
+_FRESH = 0.5  # seconds that it is
+
+
+class _Known(NamedTuple):
+    """What an instance's row said."""
+
+    read: float  # Clock.now()
+    left: bool
+    process: dict[str, Any]
 
 
 class MongoCatalog:
@@ -53,7 +62,7 @@ class MongoCatalog:
         self._database = database
         self._clock = clock
         self._inert = inert.Walk(database)
-        self._processes: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, _Known] = {}
 
     @property
     def pace(self) -> Pace:
@@ -298,18 +307,22 @@ class MongoCatalog:
     async def delete_instance(self, incarnation: str) -> None:
         """Remove a row."""
         await self._database.delete(INSTANCES, {"_id": incarnation})
-        self._processes.pop(incarnation, None)
+        self._known.pop(incarnation, None)
 
     async def is_gone(self, incarnation: str) -> bool:
-        """Whether it said that it left, or ran on this machine and does no more."""
-        if (process := self._processes.get(incarnation)) is not None and has_ended(process):
-            return True
-        row = await self._database.one(INSTANCES, {"_id": incarnation})
-        if row is None:
-            return False
-        if row.get("process") and len(self._processes) < _PROCESSES:
-            self._processes[incarnation] = row["process"]
-        return bool(row["left"]) or has_ended(row.get("process") or {})
+        """Whether it said that it left, or ran on this machine and does no more.
+
+        Its row is read twice a second at most: who waits for another's claim asks often.
+        """
+        now = self._clock.now()
+        known = self._known.get(incarnation)
+        if known is None or now - known.read >= _FRESH:
+            row = await self._database.one(INSTANCES, {"_id": incarnation}) or {}
+            known = _Known(now, bool(row.get("left")), row.get("process") or {})
+            if len(self._known) >= _PROCESSES:
+                self._known.clear()
+            self._known[incarnation] = known
+        return known.left or has_ended(known.process)
 
     async def check(self) -> str:
         """Write, read and delete one document; also before `start`."""
