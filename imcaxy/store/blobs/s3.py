@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{4,128}", re.ASCII)
 _ID = re.compile(rb"[0-9a-f]{32}")
 _PART = 5 * 1024 * 1024  # bytes gathered before one request: the least that S3 takes as a part
 _UNDO_PAUSES = (0.0, 1.0, 5.0, 30.0)  # seconds before each attempt to remove what a put left
+_AGAIN = 0.5  # seconds until the second attempt to start
 _UNDOING = 64  # puts that are undone at the same time; the claims of others name their blobs
 
 
@@ -58,6 +59,13 @@ class S3Blobs:
         written waits that long, then takes the id that is there.
         """
         self._verify_open()
+        try:
+            self._id = await self._agreed_id()
+        except BlobError:  # some servers fail where several make one bucket or object at once
+            await self._clock.sleep(_AGAIN)
+            self._id = await self._agreed_id()
+
+    async def _agreed_id(self) -> str:
         found = await self._read_id(make_bucket=True)
         if not found:
             await self._bucket.put(ID, uuid.uuid4().hex.encode())
@@ -65,7 +73,7 @@ class S3Blobs:
             found = await self._read_id()
         if not found:
             raise BlobError(f"The bucket {self._endpoint.bucket} does not keep what is written.")
-        self._id = found
+        return found
 
     async def put(self, name: str, chunks: AsyncIterator[bytes | memoryview]) -> BlobSum:
         """Keep all chunks under `name`: the object is there when the last byte is."""

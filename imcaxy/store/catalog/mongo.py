@@ -345,7 +345,7 @@ class MongoCatalog:
 
     async def close(self) -> None:
         """End the connections."""
-        self._database.close()
+        await self._database.close()
 
     async def _bury(self, blob: str, at: float, length: int) -> None:
         """The new row first, then the older ones go: whoever looks in between finds the new one."""

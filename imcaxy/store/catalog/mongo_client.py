@@ -200,11 +200,16 @@ class Database:
         name = self._database.name if self._database is not None else DATABASE
         return f"database {name} at {_hosts(self._uri)}"
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the connections; later calls raise CatalogError."""
         self._closed = True
-        if self._client is not None:
-            self._client.close()
+        if self._client is None:
+            return
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                # On a thread: the driver says goodbye to the server and waits for the answer.
+                await loop.run_in_executor(None, self._client.close)
 
     async def _open(self) -> "AsyncIOMotorClient[Document]":
         loop = asyncio.get_running_loop()
