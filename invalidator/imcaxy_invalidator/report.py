@@ -63,11 +63,11 @@ class Report:
         )
 
     def lines(self) -> Iterator[str]:
-        """The table, and one line that sums up."""
+        """The table, what went first, and one line that sums up."""
         yield f"{self.project}: {self.scope}"
         if self.rows:
             yield f"{'change':<9}{'removed':>8}  address"
-        for it in self.rows[:ROWS]:
+        for it in sorted(self.rows, key=lambda it: -(it.removed or 0))[:ROWS]:
             removed = "?" if it.removed is None else it.removed
             yield f"{it.kind:<9}{removed:>8}  {shown(it.url)}"
         if len(self.rows) > ROWS:

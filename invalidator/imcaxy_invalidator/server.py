@@ -158,7 +158,9 @@ class Server:
         """What is wrong, and what to do about it."""
         document = answer.document or {}
         said = document.get("detail") or document.get("message") or document.get("title") or ""
+        accepted = document.get("accepted")
         told = f"{self._url} answered {answer.status}" + (f": {shown(str(said))}" if said else "")
+        told += f" Accepted: {shown(str(accepted))}." if accepted else ""
         if answer.status == 401:
             hint = "set IMCAXY_INVALIDATOR_TOKEN to the server's token"
             return f"{told} ({'another token is expected' if self._token else hint})"

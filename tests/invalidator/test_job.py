@@ -317,6 +317,17 @@ def test_patterns_choose_the_files(work: Work, imcaxy: FakeImcaxy) -> None:
     assert imcaxy.purged == {f"{SITE}a.png", f"{SITE}data.json"}
 
 
+def test_table_begins_with_what_went(work: Work, imcaxy: FakeImcaxy) -> None:
+    for number in range(100):
+        work.write(f"public/{number}.png", b"1")
+    work.commit()
+    imcaxy.kept[f"{SITE}99.png"] = 2
+    lines = [*run(work, imcaxy).lines()]
+    assert lines[2].split() == ["tracked", "2", f"{SITE}99.png"]
+    assert "and 60 more" in lines[-2]
+    assert lines[-1].startswith("100 addresses purged, 2 kept pictures removed")
+
+
 def test_report_is_one_json_object_with_every_address(work: Work, imcaxy: FakeImcaxy) -> None:
     head = work.commit(public__a_png=b"1")
     document = json.loads(run(work, imcaxy).document())

@@ -95,7 +95,7 @@ def test_nobody_there_is_unreachable() -> None:
     ("trouble", "told"),
     [
         (Trouble(400), "answered 400: not now"),
-        (Trouble(403, body=b'{"detail":"Set IMCAXY_X."}'), "Set IMCAXY_X"),
+        (Trouble(403, body=b'{"detail":"No.","accepted":"IMCAXY_X"}'), "No. Accepted: IMCAXY_X"),
         (Trouble(404, body=b"<h1>nginx</h1>"), "is this Imcaxy's address"),
         (Trouble(308, body=b"", fields=(("Location", "https://new.example/"),)), "new.example"),
         (Trouble(413, body=b'{"detail":"bad\\nline"}'), r"bad\\nline"),
