@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import imcaxy
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "imcaxy"
 UNIT = ROOT / "tests" / "unit"
+CI_TOOL = ROOT / "invalidator" / "imcaxy_invalidator"
 
 # A room may import rooms of a lower level, itself, and what LATERAL says.
 LEVELS = {
@@ -157,6 +159,11 @@ def test_imports_point_one_way(path: Path) -> None:
             assert LEVELS[there] < LEVELS[here], f"{path}: {here} must not import {there}"
 
 
+def test_ci_tool_needs_nothing_of_the_server_and_one_library() -> None:
+    tops = {name.partition(".")[0] for path in sources(CI_TOOL) for name in imported(path)}
+    assert tops - sys.stdlib_module_names == {"imcaxy_invalidator", "git"}
+
+
 def test_lateral_imports_are_still_needed() -> None:
     used = {(room(path), there) for path in sources(PACKAGE) for there in rooms_imported(path)}
     assert LATERAL.keys() <= used
@@ -183,7 +190,7 @@ def test_unit_tests_stand_in_the_folder_of_their_subject() -> None:
 
 
 def test_files_stay_within_500_lines() -> None:
-    folders = ("imcaxy", "tests", "services", "benchmarks", ".ci", "requirements")
+    folders = ("imcaxy", "invalidator", "tests", "services", "benchmarks", ".ci", "requirements")
     files = itertools.chain.from_iterable(sources(ROOT / folder) for folder in folders)
     long = [str(path) for path in files if len(path.read_text().splitlines()) > 500]
     assert long == []
@@ -199,7 +206,7 @@ def test_suppressions_give_a_reason() -> None:
     bare = re.compile(r"#\s*(noqa(?!: [A-Z0-9, ]+ - )|type: ignore(?!\[[a-z, -]+\]\s+# \w))")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in (*sources(PACKAGE), *sources(ROOT / "tests"))
+        for path in (*sources(PACKAGE), *sources(ROOT / "tests"), *sources(CI_TOOL))
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if bare.search(line) and path != Path(__file__)
     ]
