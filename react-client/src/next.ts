@@ -1,3 +1,4 @@
+// No "use client": next.config.ts reads this too. The file that images.loaderFile names has it.
 import { createImcaxy } from "./url/imcaxy.js";
 import { WIDTHS } from "./url/ladder.js";
 import type { Config } from "./url/types.js";
@@ -9,15 +10,21 @@ export interface LoaderOptions {
   quality?: number | undefined;
 }
 
-/** A loader for `images.loaderFile`; the height of the picture follows from its own shape. */
+/**
+ * A loader for the file that `images.loaderFile` names, which begins with `"use client"`.
+ *
+ * next/image does not tell a loader the height: the picture keeps its own shape.
+ */
 export const createLoader = (config: Config): ((options: LoaderOptions) => string) => {
   const { url } = createImcaxy(config);
   return ({ src, width, quality = config.quality }) =>
     url(src, "resize", { width, quality, type: config.format ?? "auto" });
 };
 
-/** The part of next.config's `images` that makes next/image ask for the ladder's widths only. */
-export const nextImageConfig: { deviceSizes: number[]; imageSizes: number[] } = {
-  imageSizes: WIDTHS.filter((width) => width < 640),
-  deviceSizes: WIDTHS.filter((width) => width >= 640),
-};
+/** The part of next.config's `images` that has next/image ask for the widths of the ladder only. */
+export const nextImageConfig = (
+  widths: readonly number[] = WIDTHS,
+): { deviceSizes: number[]; imageSizes: number[] } => ({
+  imageSizes: widths.filter((width) => width < 640),
+  deviceSizes: widths.filter((width) => width >= 640),
+});

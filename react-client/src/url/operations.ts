@@ -108,6 +108,8 @@ export interface Steps {
   };
 }
 
+// Negotiation is for the whole request: in a step the server drops it.
+type NamedType = { type?: Format | undefined };
 type StepName<K extends keyof Steps> = K extends "watermarkimage" ? "watermarkImage" : K;
 
 /** One step of a pipeline; there the overlay's operation is spelt `watermarkImage`. */
@@ -115,7 +117,9 @@ export type PipelineStep = {
   [K in keyof Steps]: {
     operation: StepName<K>;
     ignore_failure?: boolean | undefined;
-  } & (Record<never, never> extends Steps[K] ? { params?: Steps[K] } : { params: Steps[K] });
+  } & (Record<never, never> extends Steps[K]
+    ? { params?: Steps[K] & NamedType }
+    : { params: Steps[K] & NamedType });
 }[keyof Steps];
 
 /** Every operation that a URL can name. */
