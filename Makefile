@@ -9,6 +9,7 @@ PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11;
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
+REACT := react-client/node_modules/.package-lock.json
 CODE := imcaxy tests services docker requirements invalidator .ci $(if $(wildcard benchmarks/*.py),benchmarks)
 
 # pyvips is published as source. Where a distribution's libvips headers are installed it would compile
@@ -59,6 +60,19 @@ rivals: $(READY) ## compare the speed of kept pictures with nginx and Varnish (i
 .PHONY: parity
 parity: $(READY) ## ask a real Imaginary and ours the same (REQUESTS=2000); needs `make services SERVICES=imaginary`
 	@$(PY) -m tests.parity --requests $(or $(REQUESTS),2000)
+
+.PHONY: react-check
+react-check: $(REACT) ## react-client: types, build, sizes, packaging (needs Node 20.19 or newer)
+	@cd react-client && npm run --silent check
+
+.PHONY: react-test
+react-test: $(REACT) ## react-client: the tests that need no browser
+	@cd react-client && npm test --silent -- --project unit --project react19 --project react18
+
+.PHONY: react-test-all
+react-test-all: $(REACT) $(READY) ## react-client: every test, in Chromium, against a real server, and a build with Next
+	@cd react-client && npm test --silent && npm run --silent build
+	@cd react-client/fixtures/next && npm ci --silent && npm test --silent
 
 .PHONY: kill
 kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), and look at what is left
@@ -124,8 +138,13 @@ lock: ## pin the newest allowed versions, with hashes, into requirements/*.txt
 
 .PHONY: clean
 clean: ## remove .venv, caches and build output; data/ stays
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info react-client/dist react-client/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(REACT): react-client/package.json react-client/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed, of Node 20.19 or newer"; exit 1; }
+	@cd react-client && npm ci --silent
+	@touch $@
 
 $(READY): pyproject.toml requirements/build.txt requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/it"; exit 1; }
