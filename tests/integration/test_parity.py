@@ -7,6 +7,8 @@ import pytest
 
 from tests.parity.asking import Both, both
 from tests.parity.comparison import ALIKE, compare
+from tests.parity.examples import CLIENTS, DOCUMENTED
+from tests.parity.likeness import likeness
 from tests.parity.requests import OPERATIONS, requests
 from tests.parity.sources import originals
 
@@ -34,3 +36,14 @@ def test_requests_are_about_every_operation_and_source() -> None:
     assert {each.source for each in asked} >= set(originals())
     assert len(originals()) >= 40
     assert requests(50, seed=1) == asked[:50]
+
+
+async def test_documented_requests_are_answered_as_by_imaginary(servers: Both) -> None:
+    source = f"{servers.origin}/jpeg-shipped"
+    for example in (*DOCUMENTED, *CLIENTS):
+        if not example.post:
+            ours, theirs = await servers.get_both(example.at(source))
+            assert (ours.status, theirs.status) == (200, 200), example.target
+            assert (ours.width, ours.height) == (theirs.width, theirs.height), example.target
+            assert ours.media_type == theirs.media_type, example.target
+            assert likeness(ours.picture(), theirs.picture()).similarity > 0.9, example.target

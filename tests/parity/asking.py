@@ -59,12 +59,17 @@ class Both:
 
     async def ask(self, request: Request) -> Pair:
         """The answers to one request."""
-        target = f"/{request.operation}?{request.query(self.origin)}"
-        ours, theirs = await asyncio.gather(
-            self._get(f"{self.ours}/imaginary{target}", request.accept),
-            self._get(f"{self.theirs.url}{target}", request.accept),
-        )
+        target = f"{request.operation}?{request.query(self.origin)}"
+        ours, theirs = await self.get_both(target, request.accept)
         return Pair(request, ours, theirs)
+
+    async def get_both(self, target: str, accept: str | None = None) -> tuple[Seen, Seen]:
+        """Our answer to a target without its server, and theirs."""
+        ours, theirs = await asyncio.gather(
+            self._get(f"{self.ours}/imaginary/{target}", accept),
+            self._get(f"{self.theirs.url}/{target}", accept),
+        )
+        return ours, theirs
 
     async def ask_all(self, requests: Iterable[Request]) -> list[Pair]:
         """The answers to all of them, in their order.

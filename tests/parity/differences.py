@@ -145,6 +145,15 @@ def _colours_grey(pair: Pair) -> bool:
     return "grey" in pair.request.source and _names(pair.request, "background")
 
 
+def _loses_buffer(pair: Pair) -> bool:
+    nameless = pair.theirs.message.endswith("processing the image: ") and _is_turned(pair)
+    return nameless or _says("Not a JPEG file", "unable to parse image")(pair)
+
+
+def _stamps_once(pair: Pair) -> bool:
+    return _does(pair.request, "watermark") and _names(pair.request, "noreplicate")
+
+
 def _is_checked_first(pair: Pair) -> bool:
     return pair.ours.status in (400, 404) and pair.theirs.status in (400, 404, 406)
 
@@ -178,7 +187,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         STATUS,
         _says("shrunk to nothing", "bad image dimension", "not set"),
     ),
-    Difference("lost-buffer", "Q14", STATUS, _says("Not a JPEG file", "unable to parse image")),
+    Difference("lost-buffer", "Q14", STATUS, _loses_buffer),
     Difference("crash", "Q8", STATUS, lambda it: it.theirs.status == 0 and it.ours.status > 0),
     Difference(
         "failed-steps",
@@ -226,6 +235,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("cmyk-black", "Q16", LIKENESS, _is_cmyk, floor=0.40),
     Difference("overlay-holes", "§8", LIKENESS, _with("watermarkimage")),
     Difference("text-on-small", "Q28", LIKENESS, _damages_text),
+    Difference("text-grows", "Q28", ("size",), _stamps_once),
     Difference("extend-alpha", "Q22", LIKENESS, _pads_alpha, floor=0.80),
     Difference("grey-background", "Q22", LIKENESS, _colours_grey),
     Difference("alpha-edges", "§10", LIKENESS, lambda it: _source(it).alpha, floor=0.90),
