@@ -92,6 +92,12 @@ describe.each(["19", "18"] as const)("a page with React %s", (react) => {
     expect(await page.evaluate(() => document.images[0]?.fetchPriority)).toBe("high");
   });
 
+  it("says in development that the largest picture of the page loads late", async () => {
+    const page = await visit("column");
+    const said = await page.waitForEvent("console", (message) => message.type() === "warning");
+    expect(said.text()).toMatch(/cat\.png: .*loads late/);
+  });
+
   it("asks for nothing that is far away", async () => {
     const page = await visit("far");
     await hydrated(page);
