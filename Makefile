@@ -65,6 +65,10 @@ parity: $(READY) ## ask a real Imaginary and ours the same (REQUESTS=2000); need
 react-check: $(REACT) ## react-client: types, build, sizes, packaging (needs Node 20.19 or newer)
 	@cd react-client && npm run --silent check
 
+.PHONY: react-example
+react-example: $(REACT) ## react-client: a gallery on http://localhost:5173/, beside `make run`
+	@cd react-client && npm run --silent example
+
 .PHONY: react-test
 react-test: $(REACT) ## react-client: the tests that need no browser
 	@cd react-client && npm test --silent -- --project unit --project react19 --project react18
