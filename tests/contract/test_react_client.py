@@ -7,6 +7,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from imcaxy.grammar.ladder import Ladder, hold_to_ladder
+from imcaxy.grammar.parse import parse_image_request
 from imcaxy.settings import LADDER
 from tests.contract.react_client_golden import GOLDEN, canonical, cases, lines
 
@@ -36,6 +38,21 @@ def test_urls_of_components_are_canonical() -> None:
                 found += 1
                 assert again(url) == url
     assert found > 100
+
+
+def test_components_ask_for_widths_that_a_strict_server_allows() -> None:
+    asked = [
+        urlsplit(candidate.split(" ")[0])
+        for case in golden("images.json")
+        if "widths" not in case["config"]
+        for each in [case["attributes"]["img"], *case["attributes"]["sources"]]
+        for candidate in each.get("srcSet", "").split(", ")
+        if candidate
+    ]
+    assert len(asked) > 100
+    for url in asked:
+        request = parse_image_request(url.path.rpartition("/")[2], url.query).request
+        assert hold_to_ladder(request, Ladder(LADDER, strict=True)) == request
 
 
 def again(url: str) -> str:
