@@ -15,6 +15,8 @@ from tests.between import Between
 from tests.e2e.harness import Response, ScriptedImaginary, ScriptedOrigin, Server
 from tests.stores import mongo_uri, s3_endpoint
 
+SIZE = 3  # instances
+
 
 @dataclass
 class Fleet:
@@ -23,8 +25,8 @@ class Fleet:
     origin: ScriptedOrigin
     imaginary: ScriptedImaginary
     servers: list[Server]
-    mongo: Between
-    s3: Between
+    mongo: "Every"
+    s3: "Every"
     widths: Iterator[int] = field(default_factory=lambda: count(1000))  # not asked for yet
 
     def target(self, width: int = 100, path: str = "/photo.png") -> str:
@@ -44,39 +46,78 @@ class Fleet:
         return response.headers["cache-status"]
 
 
-@asynccontextmanager
-async def shared(mongo: str, s3: str) -> AsyncIterator[tuple[Between, Between, dict[str, object]]]:
-    """Relays to an empty database and an empty bucket, and the settings that name both."""
-    hosts = pymongo.uri_parser.parse_uri(real.address(mongo))["nodelist"]
-    async with (
-        Between(":".join(map(str, hosts[0]))) as catalog,
-        Between(real.address(s3)) as bucket,
-    ):
-        endpoint = s3_endpoint(s3, host=bucket.address)
-        uri = mongo_uri(mongo, host=catalog.address)
-        settings: dict[str, object] = {
-            "mongo_connection_string": uri,
-            "minio_endpoint": endpoint.host,
-            "minio_access_key": endpoint.access_key,
-            "minio_secret_key": endpoint.secret_key,
-            "minio_bucket": endpoint.bucket,
-            "minio_location": endpoint.location,
-        }
-        yield catalog, bucket, settings
+class Every:
+    """The relays of all instances to one part, as one."""
+
+    def __init__(self, relays: list[Between]) -> None:
+        self.relays = relays
+
+    def let_pass(self) -> None:
+        """Relay everything; who hung goes on."""
+        for relay in self.relays:
+            relay.let_pass()
+
+    def hang(self) -> None:
+        """Take connections and bytes and give nothing on."""
+        for relay in self.relays:
+            relay.hang()
+
+    def reset(self) -> None:
+        """End every connection at once, now and later."""
+        for relay in self.relays:
+            relay.reset()
+
+    def reset_once(self) -> None:
+        """End every connection now."""
+        for relay in self.relays:
+            relay.reset_once()
+
+    def delay(self, seconds: float) -> None:
+        """Hold each piece that long, both ways."""
+        for relay in self.relays:
+            relay.delay(seconds)
+
+
+def settings_of(mongo: str, s3: str) -> dict[str, object]:
+    """The settings that name a database and a bucket of their own."""
+    endpoint = s3_endpoint(s3)
+    return {
+        "mongo_connection_string": mongo_uri(mongo),
+        "minio_endpoint": endpoint.host,
+        "minio_access_key": endpoint.access_key,
+        "minio_secret_key": endpoint.secret_key,
+        "minio_bucket": endpoint.bucket,
+        "minio_location": endpoint.location,
+    }
 
 
 @asynccontextmanager
-async def fleet(
-    directory: Path, mongo: str, s3: str, *, size: int = 3, **settings: object
-) -> AsyncIterator[Fleet]:
-    """`size` running instances, started at once on a database and a bucket that are empty."""
+async def fleet(directory: Path, mongo: str, s3: str, **settings: object) -> AsyncIterator[Fleet]:
+    """Three running instances, started at once on a database and a bucket that are empty.
+
+    Each has relays of its own to both.
+    """
+    named = settings_of(mongo, s3)
+    uri, host = str(named["mongo_connection_string"]), _host(real.address(mongo))
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(ScriptedOrigin())
         imaginary = await stack.enter_async_context(ScriptedImaginary())
-        catalog, bucket, named = await stack.enter_async_context(shared(mongo, s3))
         chosen = {"imaginary_service_url": imaginary.url, "processes": 64, **named, **settings}
-        servers = [Server(directory / str(index), **chosen) for index in range(size)]
+        catalogs, buckets, servers = [], [], []
+        for index in range(SIZE):
+            catalogs.append(await stack.enter_async_context(Between(host)))
+            buckets.append(await stack.enter_async_context(Between(real.address(s3))))
+            own = {
+                "mongo_connection_string": uri.replace(host, catalogs[-1].address),
+                "minio_endpoint": buckets[-1].address,
+            }
+            servers.append(Server(directory / str(index), **(chosen | own)))
         for server in servers:
             stack.push_async_exit(server)
         await asyncio.gather(*(server.start() for server in servers))
-        yield Fleet(origin, imaginary, servers, catalog, bucket)
+        yield Fleet(origin, imaginary, servers, Every(catalogs), Every(buckets))
+
+
+def _host(uri: str) -> str:
+    (host, port), *_ = pymongo.uri_parser.parse_uri(uri)["nodelist"]
+    return f"{host}:{port}"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.between import Between
-from tests.e2e.fleet import Fleet, fleet, shared
+from tests.e2e.fleet import Every, Fleet, fleet, settings_of
 from tests.e2e.harness import Answer, Server, digest, png_of
 from tests.stores import mongo_uri, s3_endpoint
 
@@ -108,7 +107,7 @@ async def test_long_sources_and_large_results_pass(calm: Fleet) -> None:
     assert calm.imaginary.made == 1
 
 
-FAULTS: dict[str, Callable[[Between], None]] = {"hangs": Between.hang, "resets": Between.reset}
+FAULTS: dict[str, Callable[[Every], None]] = {"hangs": Every.hang, "resets": Every.reset}
 
 
 @pytest.mark.parametrize("part", ["mongo", "s3"])
@@ -119,7 +118,7 @@ async def test_part_that_is_away_costs_hits_nothing_and_misses_only_their_keepin
 ) -> None:
     for index in range(3):
         await until(partial(here.status, index), HIT)
-    relay: Between = getattr(here, part)
+    relay: Every = getattr(here, part)
     FAULTS[fault](relay)
     told: Counter[str] = Counter()
     for width in range(200, 206):
@@ -166,7 +165,7 @@ async def test_bucket_that_breaks_off_harms_no_response(here: Fleet) -> None:
     body = png_of(6 * 1024 * 1024)
     here.imaginary.answer(Answer(body))
     await until(partial(here.status, 0), BUCKET)
-    here.s3.cut_after(1_000_000)
+    here.s3.relays[1].cut_after(1_000_000)
     response = await here.get(1)
     assert not response.whole or digest(response.body) == digest(body)
     here.s3.let_pass()
@@ -192,12 +191,11 @@ async def refused(directory: Path, **settings: object) -> str:
 async def test_mongodb_with_local_files_refuses_a_second_directory(
     tmp_path: Path, mongo: str, s3: str
 ) -> None:
-    async with shared(mongo, s3) as (_, _, settings):
-        alone = {"mongo_connection_string": settings["mongo_connection_string"]}
-        async with Server(tmp_path / "first", **alone):
-            told = await refused(tmp_path / "second", **alone)
-            assert "must share a bucket too" in told
-            assert "IMCAXY_MINIO_ENDPOINT" in told
+    alone = {"mongo_connection_string": settings_of(mongo, s3)["mongo_connection_string"]}
+    async with Server(tmp_path / "first", **alone):
+        told = await refused(tmp_path / "second", **alone)
+        assert "must share a bucket too" in told
+        assert "IMCAXY_MINIO_ENDPOINT" in told
 
 
 @pytest.mark.integration("minio")
