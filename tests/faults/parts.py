@@ -22,7 +22,7 @@ from tests.e2e.fleet import Fleet, fleet
 
 HOT = range(100, 110)  # widths that every instance has in memory
 PAUSE = 0.02  # seconds between two hits of one visitor
-MISS_EVERY = 0.5  # seconds, per instance
+MISS_EVERY = 2.0  # seconds, per instance
 SETTLE = 5.0  # seconds of load before and after
 STORED, HIT = "Imcaxy; fwd=miss; stored", "Imcaxy; hit"
 

@@ -292,3 +292,18 @@ async def test_own_claim_whose_outcome_was_lost_is_not_waited_for() -> None:
     await world.taken("a")
     assert (await world.taken("a")).number == 2
     assert world.clock.sleepers == 0
+
+
+async def test_reading_that_failed_is_not_tried_again_at_once() -> None:
+    """With an engine that hangs each try costs a deadline: one request pays it, not all."""
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    claims = Claims(catalog, "a", world.clock, world.tasks)
+    catalog.faults.fail("claims")
+    for _ in range(5):
+        with pytest.raises(CatalogError):
+            await claims.take(world.wanted())
+    assert catalog.faults.calls["claims"] == 1
+    catalog.faults.heal()
+    await world.clock.advance(PAUSE)
+    assert isinstance(await claims.take(world.wanted()), Claim)
