@@ -19,14 +19,17 @@ from tests.fakes.processor import FakeProcessor
 FROZEN_ID = "0" * 24
 
 
-class NoCommits:
-    """Nothing was ever invalidated."""
+class KnownCommits:
+    """The commits that a test says were answered."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
 
     async def answered(self, commit: str) -> bool:
-        return False
+        return commit in self.known
 
     def was_answered(self, commit: str) -> bool:
-        return False
+        return commit in self.known
 
 
 class HeldPictures(Instance):
@@ -37,7 +40,8 @@ class HeldPictures(Instance):
         self.processor = FakeProcessor(b"made")
         rules = Rules(auto_formats=("webp",), save_data_quality_step=20, request_timeout=5.0)
         self.parts = replace(self.parts, processor=self.processor)
-        self.proxy = ImageProxy(self.parts, self.jobs, NoCommits(), None, rules)
+        self.commits = KnownCommits()
+        self.proxy = ImageProxy(self.parts, self.jobs, self.commits, None, rules)
         self._copies = 0
 
     def asked(self, target: str, accept: str | None = None, *, save_data: bool = False) -> Asked:

@@ -120,6 +120,19 @@ async def test_request_keeps_its_own_id_if_it_is_a_proper_one() -> None:
     assert (mine[4], other[4]) == (b"mine", FROZEN_ID.encode())
 
 
+async def test_version_is_answered_only_once_its_commit_was() -> None:
+    world = World()
+    world.pictures.hold(f"{TARGET}&v=abc", BODY)
+    await world.teach(f"{TARGET}&v=abc")
+    assert world.find(f"{TARGET}&v=abc") is None
+    world.pictures.commits.known.add("abc")
+    assert world.find(f"{TARGET}&v=abc") is None  # its head said otherwise
+    await world.teach(f"{TARGET}&v=abc")
+    reply = world.find(f"{TARGET}&v=abc")
+    assert reply is not None
+    assert b"immutable" in reply[0]
+
+
 async def test_large_picture_is_left_to_the_normal_road() -> None:
     world = World()
     world.pictures.hold(TARGET, bytes(LARGEST + 1))
