@@ -16,7 +16,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import cast
+from typing import NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -31,6 +31,7 @@ from imcaxy.server.exchange import Exchange
 from imcaxy.server.origins import Fields
 from imcaxy.server.progress import Progress
 from imcaxy.server.ranges import Span
+from imcaxy.server.sendfile import BURST, WORTH_IT, File, FileSender
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: closing sends RST, never FIN
 
@@ -148,7 +149,11 @@ class Sender:
         answer, although all announced bytes are there.
         """
         async with Progress() as progress:
-            piece: bytes | memoryview | None = first
+            if (part := _part_of_file(answer)) is not None:
+                await self._give(exchange, first, progress)
+                await self._write_file(exchange, answer, part, progress)
+                first = b""
+            piece: bytes | memoryview | None = first or None
             while piece is not None:
                 size = exchange.sent + len(piece)
                 is_last = answer.length is not None and size >= answer.length
@@ -156,16 +161,43 @@ class Sender:
                     progress.expect(self._piece_timeout)
                     if size != answer.length or await anext(rest, None) is not None:
                         raise InternalError("more bytes than announced")
-                await _writer(exchange).write(piece, drain=False)
-                if exchange.request.protocol.writing_paused:
-                    progress.expect(self._client_timeout)
-                    await exchange.request.writer.drain()
-                exchange.sent = size
-                progress.expect(self._piece_timeout)
+                await self._give(exchange, piece, progress)
                 piece = None if is_last else await anext(rest, None)
         if not _is_whole(answer, exchange.sent):
             raise InternalError("a body that ended early")
         await self._finish(exchange)
+
+    async def _write_file(
+        self, exchange: Exchange, answer: Answer, part: "_PartOfFile", progress: Progress
+    ) -> None:
+        """The rest of a long part of a file: by the kernel, what it has in its memory."""
+        transport = exchange.request.transport
+        if transport is None:
+            raise ConnectionResetError
+        sender = FileSender(transport, progress, self._client_timeout)
+        try:
+            while (offset := part.start + exchange.sent) < part.stop:
+                progress.expect(self._piece_timeout)
+                reached = await sender.send(part.file, offset, part.stop)
+                exchange.sent += reached - offset
+                burst = Span(reached, min(reached + BURST, part.stop))  # on the disk: waits for it
+                if reached < part.stop:
+                    async with contextlib.aclosing(_pieces(replace(answer, body=(burst,)))) as rest:
+                        async for piece in rest:
+                            await self._give(exchange, piece, progress)
+        finally:
+            sender.close()
+
+    async def _give(
+        self, exchange: Exchange, piece: bytes | memoryview, progress: Progress
+    ) -> None:
+        """Write one piece, and wait until the kernel has it."""
+        await _writer(exchange).write(piece, drain=False)
+        if exchange.request.protocol.writing_paused:
+            progress.expect(self._client_timeout)
+            await exchange.request.writer.drain()
+        exchange.sent += len(piece)
+        progress.expect(self._piece_timeout)
 
     async def _finish(self, exchange: Exchange) -> None:
         """The normal end: the last chunk, if there are chunks. Called only for a whole body."""
@@ -212,6 +244,23 @@ async def _pieces(answer: Answer) -> AsyncGenerator[bytes | memoryview, None]:
             close = getattr(reader, "aclose", None)
             if close is not None:
                 await close()
+
+
+class _PartOfFile(NamedTuple):
+    file: File
+    start: int
+    stop: int
+
+
+def _part_of_file(answer: Answer) -> _PartOfFile | None:
+    """The body, where it is one span of an open file, and long enough for the kernel to send it."""
+    file: File | None = getattr(answer.variant, "blob", None)
+    if file is None or len(answer.body) != 1 or (answer.length or 0) < WORTH_IT:
+        return None
+    (span,) = answer.body
+    if isinstance(span, bytes) or span.stop is None:
+        return None
+    return _PartOfFile(file, span.start, span.stop)
 
 
 def _writer(exchange: Exchange) -> StreamWriter:

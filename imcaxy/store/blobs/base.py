@@ -23,6 +23,18 @@ class OpenBlob(Protocol):
         """Whether it is known to be changed or deleted."""
         ...
 
+    @property
+    def descriptor(self) -> int:
+        """A file descriptor, open for reading."""
+        ...
+
+    def is_resident(self, start: int, stop: int) -> bool:
+        """Whether these bytes can be read without waiting, as far as it can be known.
+
+        Raises BlobCorrupt when the blob is not unchanged.
+        """
+        ...
+
     def unchanged(self) -> bool:
         """Whether it is neither changed nor deleted; looks."""
         ...

@@ -8,6 +8,10 @@ scrub, and by whoever opens the file anew (docs/decisions/disk-hits.md).
 import os
 from collections.abc import Callable
 
+from imcaxy.errors import BlobCorrupt
+
+_SAMPLE = 128 * 1024  # bytes: what kernels read ahead at a time
+
 
 class OpenFile:
     """The descriptor of a verified blob, closed when nobody refers to it any more.
@@ -35,6 +39,22 @@ class OpenFile:
         if (found.st_mtime_ns, found.st_size) != self._mark or not found.st_nlink:
             self.stale = True
         return not self.stale
+
+    def is_resident(self, start: int, stop: int) -> bool:
+        """Whether these bytes seem to be in the kernel's memory: one of each _SAMPLE is looked at.
+
+        Raises BlobCorrupt when the file is not what was verified.
+        """
+        if not self.unchanged():
+            raise BlobCorrupt("A kept picture was changed while it was read.")
+        probe = bytearray(1)
+        try:
+            for offset in (*range(start, stop, _SAMPLE), stop - 1):
+                if os.preadv(self.descriptor, [probe], offset, os.RWF_NOWAIT) != 1:
+                    return False
+        except OSError:
+            return False
+        return True
 
     def read_now(self, start: int, stop: int) -> bytearray | None:
         """These bytes if the kernel has them in memory; None when a disk would be waited for."""

@@ -14,7 +14,15 @@ from imcaxy.server.policy import HttpPolicy
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import ScriptedProxy
 
-ON_BOTH_LOOPS = {"test_answers", "test_listening", "test_protocol", "test_fuzz"}
+ON_BOTH_LOOPS = {
+    "test_answers",
+    "test_fuzz",
+    "test_listening",
+    "test_protocol",
+    "test_sendfile",
+    "test_two_roads",
+    "test_unsent",
+}
 
 
 def pytest_asyncio_loop_factories(

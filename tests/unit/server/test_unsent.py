@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from typing import cast
 
 from imcaxy.server.exchange import Ending
 from imcaxy.server.unsent import Unsent
@@ -12,15 +13,22 @@ class Slow(asyncio.Protocol):
     def __init__(self) -> None:
         self.ends: list[tuple[Ending, int]] = []
         self.unsent: Unsent | None = None
+        self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def write(self, size: int, timeout: float) -> None:
         self.transport.set_write_buffer_limits(high=0)
         self.transport.write(bytes(size))
         self.unsent = Unsent(self.transport, timeout, lambda *end: self.ends.append(end))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.lost = True
+
+    async def close(self) -> None:
+        self.transport.abort()
+        await until(lambda: self.lost)
 
     def resume_writing(self) -> None:
         if self.unsent is not None:
@@ -49,7 +57,7 @@ async def test_answer_that_is_taken_ends_whole() -> None:
         await drained(client, 1_000_000)
         await until(lambda: protocol.ends)
         assert protocol.ends == [("whole", 0)]
-        protocol.transport.abort()
+        await protocol.close()
 
 
 async def test_client_that_takes_nothing_is_cut() -> None:
@@ -61,6 +69,7 @@ async def test_client_that_takes_nothing_is_cut() -> None:
         assert ending == "cut"
         assert 0 < left < 1_000_000
         assert protocol.transport.is_closing()
+        await protocol.close()
 
 
 async def test_client_that_goes_on_is_given_the_time_again() -> None:
@@ -74,4 +83,4 @@ async def test_client_that_goes_on_is_given_the_time_again() -> None:
         await drained(client, 80_000)
         await until(lambda: protocol.ends)
         assert protocol.ends == [("whole", 0)]
-        protocol.transport.abort()
+        await protocol.close()

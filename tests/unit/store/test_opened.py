@@ -9,6 +9,10 @@ from tests.fakes.rows import an_entry
 class Blob:
     stale = False
     changed = False
+    descriptor = -1
+
+    def is_resident(self, start: int, stop: int) -> bool:
+        return False
 
     def unchanged(self) -> bool:
         self.stale = self.changed
