@@ -266,7 +266,7 @@ def profile(site: Site, row: Row) -> None:
         for frame in set(stack.split(";")):
             inside[frame] += int(count)
     print(f"\n{row.name}: share of samples in which a function was on the stack")
-    for frame, times in inside.most_common(40):
+    for frame, times in inside.most_common(110):
         print(f"{times / total:7.1%}  {frame}")
 
 

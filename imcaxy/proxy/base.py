@@ -1,6 +1,7 @@
 """The port between HTTP and everything below it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -21,6 +22,8 @@ class Asked:
     save_data: bool
     wants_image: bool  # Accept names image/* or image/...: an <img>; it may get the fallback
     body: Source | None = None  # the original, where it was sent along: nothing is kept then
+    # whether the client has the picture with this entity tag already; None: it names none
+    is_unchanged: Callable[[str], bool] | None = field(default=None, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.proxy.base import Asked, AtHand, CacheStatus, Plan, Served
 from imcaxy.proxy.fallback import Fallback
+from imcaxy.store.kept import Kept
 
 METHOD = CacheStatus(hit=False, fwd="method")  # a POST is never answered from the cache
 _FOREIGN = "a plan of another proxy"
@@ -52,6 +53,7 @@ class ImagePlan(Plan):
     signature: str
     version: str | None  # the client's `v=`
     wants_image: bool
+    is_unchanged: Callable[[str], bool] | None  # whether the client has the picture of this tag
 
     @property
     def posted(self) -> bool:
@@ -113,6 +115,7 @@ class ImageProxy:
             signature=signature(request, self._processor.name, self._processor.recipe),
             version=parsed.version,
             wants_image=asked.wants_image,
+            is_unchanged=asked.is_unchanged,
         )
 
     def recall(self, plan: Plan) -> AtHand | None:
@@ -155,13 +158,19 @@ class ImageProxy:
         if self._hub.find(plan.signature) is not None or plan.posted:
             return None
         try:
-            kept = await self._store.look_up(plan.signature)
+            kept = await self._looked_up_unchanged(plan)
+            kept = kept or await self._store.look_up(plan.signature)
         except StoreError as error:
             _log.warning("the store does not answer", extra={"reason": str(error)})
             return None
         if kept is None:
             return None
         return self._served(plan, kept, CacheStatus(hit=True, detail=kept.tier), immutable)
+
+    async def _looked_up_unchanged(self, plan: ImagePlan) -> Kept | None:
+        if plan.is_unchanged is None:
+            return None
+        return await self._store.look_up_unchanged(plan.signature, plan.is_unchanged)
 
     async def _from_job(self, plan: ImagePlan, immutable: bool) -> Served | None:
         """The stream of a job; None when an invalidation hit it before it had a head (I2)."""

@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -15,7 +16,7 @@ from imcaxy.grammar.url_signature import check_signature
 from imcaxy.proxy.base import Asked, Proxy, Served
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.answers import Answer, Finished, Sender, cut
-from imcaxy.server.conditionals import Conditions
+from imcaxy.server.conditionals import Conditions, names_tag
 from imcaxy.server.exchange import Exchange, RequestIds
 from imcaxy.server.fast_lane import FastLane
 from imcaxy.server.headers import HARDENING, vary
@@ -288,7 +289,9 @@ class Application:
 
 def _asked(exchange: Exchange) -> Asked:
     accept = exchange.header("Accept")
+    tags = exchange.header("If-None-Match")
     return Asked(
+        is_unchanged=None if tags is None else partial(names_tag, tags),
         operation=exchange.path[len(PICTURES) :],
         query=exchange.query,
         accept=accept,

@@ -23,6 +23,7 @@ class Opened:
     blob: OpenBlob
     until: float  # seconds of Clock.now
     hits: int = 0
+    offer_at: int = 4  # hits at which the picture is offered to the memory tier again
 
     @property
     def name(self) -> str:

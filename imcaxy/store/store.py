@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,7 +30,6 @@ _log = logging.getLogger("imcaxy.store")
 # held in memory; above it the wait for the whole would be seen, so it is verified as it goes.
 SMALL = 4 * 1024 * 1024
 _LOADS = 8  # blobs loaded at a time: with SMALL it bounds what loading takes to 32 MiB
-_OFFER = 4  # hits in an open file after which the picture is offered to the memory tier again
 _TRIES = 3  # entries of one signature that are tried in one look-up
 _USE_STEP = 3600.0  # seconds; finer where the disk turns over faster (`note_uses_every`)
 _USE_DELAY = 1.0  # seconds in which uses are gathered for one write
@@ -114,7 +113,8 @@ class Store:
         if self._note_use(entry):
             opened.entry = entry = replace(entry, used=self._clock.wall())
         small = entry.sum.length * 4 <= self._memory.limit
-        if small and opened.hits % _OFFER == 0:  # it may have become worth holding
+        if small and opened.hits >= opened.offer_at:  # it may have become worth holding
+            opened.offer_at *= 4
             body = opened.blob.read_now(0, entry.sum.length)
             if body is not None and self._memory.put(entry, bytes(body)):
                 return self._memory.get(signature) or opened
@@ -152,6 +152,22 @@ class Store:
             if epoch == self._epoch:
                 return found
         return None
+
+    async def look_up_unchanged(
+        self, signature: str, is_unchanged: Callable[[str], bool]
+    ) -> Kept | None:
+        """The live variant if the caller has it already, by its entity tag; no blob is read.
+
+        None for any other, which `look_up` then finds. Raises StoreError.
+        """
+        self._breaker.refuse()
+        epoch = self._epoch  # before I3 is judged
+        with self._breaker.guard():
+            entry = await self._in_time(self._catalog.find(signature))
+        if entry is None or epoch != self._epoch or not is_unchanged(entry.head.etag):
+            return None
+        self._note_use(entry)
+        return self._in_store(entry)
 
     async def keep(  # noqa: PLR0913 - the facts of one entry, named at the call
         self,

@@ -235,3 +235,20 @@ def test_widths_that_snap_to_the_same_step_are_one_picture() -> None:
     plan = World(ladder=Ladder((64, 128), strict=False)).proxy.plan
     signatures = {plan(asked("resize", f"width={it}&{URL}")).signature for it in (65, 100, 128)}
     assert len(signatures) == 1
+
+
+async def test_disk_hit_of_a_client_that_has_the_picture_reads_no_blob() -> None:
+    world = World()
+    first = asyncio.gather(world.ask(f"width=3&{URL}"))
+    (await world.processor.delivery(0)).deliver(b"picture")
+    tag = (await first)[0].variant.head.etag
+    await world.idle()
+    world.memory.clear()
+    reads = world.blobs.faults.calls["load"]
+    for held, calls in ((tag, 0), ('"other"', 1)):
+        wish = Asked(
+            "resize", f"width=3&{URL}", "image/webp", False, False, is_unchanged=held.__eq__
+        )
+        served = await world.proxy.serve(world.proxy.plan(wish))
+        assert served.status.render() == "Imcaxy; hit; detail=disk"
+        assert world.blobs.faults.calls["load"] == reads + calls

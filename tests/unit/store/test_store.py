@@ -351,3 +351,26 @@ async def test_record_between_a_load_and_its_waiter_makes_it_look_again(world: W
     await world.catalog.append(a_record(1, "file"))
     (found,) = await looking
     assert found is None
+
+
+async def test_unchanged_picture_is_found_without_reading_its_blob(world: World) -> None:
+    await world.keep()
+    world.store = world.restarted()
+    kept = await world.store.look_up_unchanged("signature", '"etag"'.__eq__)
+    assert kept is not None
+    assert kept.head.etag == '"etag"'
+    assert world.blobs.faults.calls["load"] == world.blobs.faults.calls["read"] == 0
+    assert await body_of(kept) == BODY
+    assert await world.store.look_up_unchanged("signature", '"other"'.__eq__) is None
+    assert await world.store.look_up_unchanged("unknown", '"etag"'.__eq__) is None
+
+
+async def test_unchanged_picture_that_is_invalidated_meanwhile_is_not_found(world: World) -> None:
+    await world.keep()
+    world.store = world.restarted()
+    world.catalog.faults.hang("find")
+    looking = asyncio.create_task(world.store.look_up_unchanged("signature", lambda _: True))  # noqa: TID251 - awaited below
+    await world.catalog.faults.reached("find")
+    world.store.apply(1, ["file"])
+    world.catalog.faults.heal()
+    assert await looking is None
