@@ -165,8 +165,8 @@ class Protocol(RequestHandler):
         if (
             self._at_boundary
             and self._lane is not None
-            and waiter is not None
-            and not waiter.done()
+            # No request is being answered: aiohttp waits for one, or has not begun to wait yet.
+            and (not waiter.done() if waiter is not None else not self.served)
             and not self._messages
             and not self.writing_paused
             and not self._application.sender.draining

@@ -233,6 +233,19 @@ async def test_picture_in_memory_is_answered_and_logged_without_a_request(house:
     assert fast == [normal, normal]
 
 
+async def test_first_request_of_a_connection_is_answered_at_once(house: House) -> None:
+    await taught(house, b"picture")
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.connect(("127.0.0.1", house.port))  # by the kernel: the server has not seen it yet
+        client.sendall(HELD.encode())
+        client.setblocking(False)
+        assert (await loop.sock_recv(client, 10_000)).endswith(b"picture")
+        assert fast_lane(house).answered == 1
+        await loop.sock_sendall(client, HELD.encode())
+        assert (await loop.sock_recv(client, 10_000)).endswith(b"picture")
+
+
 async def test_request_behind_a_half_one_is_not_taken_for_one_of_its_own(house: House) -> None:
     wire = await taught(house, b"picture")
     fields = "Host: x\r\n\r\n"

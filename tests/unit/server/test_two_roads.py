@@ -19,6 +19,7 @@ from tests.fakes.held import HeldPictures
 from tests.unit.server.test_fuzz import random_request
 
 _BOUNDARY = re.compile(rb"[0-9a-f]{32}")  # of a multipart body: a random one
+_ANSWER = 0.1  # seconds that the answer to what may be a whole request is waited for
 LAST = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CHROMIUM = (
     "Connection: keep-alive",
@@ -153,12 +154,15 @@ class Road:
             for piece in pieces:
                 if listening.done():
                     break
+                before = len(got)
                 try:
                     await loop.sock_sendall(connection, piece)
                 except ConnectionError:
                     break
-                # So that each piece is read by itself, and that a request has been answered.
-                await settle(20 if piece.endswith(b"\r\n\r\n") else 3)
+                await settle(3)  # so that each piece is read by itself
+                end = loop.time() + (_ANSWER if piece.endswith(b"\r\n\r\n") else 0.0)
+                while len(got) == before and not listening.done() and loop.time() < end:
+                    await asyncio.sleep(0)
             await listening
         return _BOUNDARY.sub(b"boundary", bytes(got))
 
