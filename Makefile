@@ -82,6 +82,10 @@ react-test-all: $(REACT) $(READY) ## react-client: every test, in Chromium, agai
 kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), and look at what is left
 	@$(PY) -m tests.faults.kill --rounds $(or $(ROUNDS),1000)
 
+.PHONY: torture
+torture: $(READY) ## invalidate under every fault that we know (ROUNDS=2000), and look for old pictures
+	@$(PY) -m tests.faults.torture --rounds $(or $(ROUNDS),2000) $(if $(MUTANT),--mutant $(MUTANT))
+
 .PHONY: memory
 memory: $(READY) ## watch the memory of all processes over many pictures (PICTURES=2000)
 	@$(PY) -m tests.faults.memory --pictures $(or $(PICTURES),2000)

@@ -52,6 +52,8 @@ class Server:
             **settings,
         }
         self.launcher: tuple[str, ...] = ()  # a command that ends by becoming the one behind it
+        self.module = "imcaxy"  # what is run with `python -m`
+        self.environment: dict[str, str] = {}  # variables that are no settings
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "server.log"
 
@@ -137,11 +139,11 @@ class Server:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         chosen = {f"IMCAXY_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self._log.open("ab") as log:
-            program = (sys.executable, "-m", "imcaxy", "serve")
+            program = (sys.executable, "-m", self.module, "serve")
             self._process = subprocess.Popen(
                 [*self.launcher, *program, *self._address(), *arguments],
                 cwd=self.directory,
-                env={**kept, **chosen, "PYTHONPATH": str(ROOT)},
+                env={**kept, **chosen, **self.environment, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

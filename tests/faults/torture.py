@@ -1,0 +1,310 @@
+"""Purges under every fault that we know, and looks for an old picture after each.
+
+The source's pixels say which version it is. In each round the version is raised, the source is
+invalidated, and after the answer every variant is read from every worker while others read all the
+time: a picture older than the last answered invalidation is a fault, and so is a variant that is
+made twice in a quiet round.
+
+`python -m tests.faults.torture --rounds 2000`, or `make torture ROUNDS=2000`; `--mutant NAME`
+switches a rule of the protocol off, which must be noticed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.e2e.crew import Crew
+from tests.e2e.harness import Answer, Request, ScriptedOrigin, Server, eventually
+from tests.e2e.purging import SETTINGS, Told, invalidate, look
+from tests.faults.saboteur import POINTS
+from tests.faults.versioned import version_of, versioned
+
+PATH = "/v.png"
+WIDTHS = (48, 96, 192)
+WORKERS = 4
+READERS = 4  # that read all the time
+READS = 32  # after each invalidation; a worker is missed by all of them once in 10,000 rounds
+PATIENCE = 45.0  # seconds in which an invalidation must be done
+PURGE_TIMEOUT = 1.5  # seconds
+SHOWN = 10  # faults that are printed
+MUTANTS = ("i2", "i3", "i4", "late", "numbers", "k2")
+# Kinds of rounds and how often they come; a cut-off lasts as long as the shortest grace.
+KINDS = {"quiet": 60, "kill": 24, "slow": 12, "stop": 4, "cut": 0.15}
+
+
+@dataclass
+class Tally:
+    """What happened."""
+
+    rounds: Counter[str] = field(default_factory=Counter)
+    reads: int = 0
+    made: int = 0
+    killed: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0  # calls that were sent again under their request
+    pending: int = 0  # answers 202
+    seconds: list[float] = field(default_factory=list)  # of invalidations in quiet rounds
+    faults: list[str] = field(default_factory=list)
+
+
+class Torture:
+    """One server, one source, and a version that only grows."""
+
+    def __init__(self, place: Path, seed: int, mutant: str = "") -> None:
+        self.tally = Tally()
+        self._place = place
+        self._random = random.Random(seed)
+        self._version = 1  # what the origin serves
+        self._floor = 1  # what the last answered invalidation promises
+        self._noisy = False  # whether requests may fail now
+        self._origin = ScriptedOrigin()
+        self._server = Server(
+            place / "server",
+            workers=WORKERS,
+            processes=2,
+            offline_grace=5,
+            purge_timeout=PURGE_TIMEOUT,
+            queue_limit=1000,
+            remember_failures=0,
+            **SETTINGS,
+        )
+        self._server.module = "tests.faults.saboteur"
+        self._server.environment = {"SABOTAGE": str(place), "MUTANT": mutant}
+        self._crew = Crew(self._server)
+
+    async def run(self, rounds: int, *, until_fault: bool = False) -> Tally:
+        """That many rounds, or up to the first fault."""
+        async with self._origin, self._server, self._reading():
+            self._origin.script(PATH, self._picture)
+            for number in range(rounds):
+                kind = self._random.choices(list(KINDS), list(KINDS.values()))[0]
+                self.tally.rounds[kind] += 1
+                try:
+                    async with asyncio.timeout(4 * PATIENCE):
+                        await self._round(kind)
+                except TimeoutError:
+                    self._fault(f"round {number} ({kind}) did not end")
+                if self.tally.faults and (until_fault or len(self.tally.faults) > 9):
+                    break
+            self.tally.made = len(self._made())
+        return self.tally
+
+    def _picture(self, _: Request) -> Answer:
+        """The present version; it often arrives late, when it may be the present one no more."""
+        delay = self._random.choice((0.0, 0.0, 0.01, 0.05, 0.15))
+        return Answer(versioned(self._version), delay=delay)
+
+    def _target(self, width: int) -> str:
+        source = quote(self._origin.url + PATH, safe="")
+        return f"/imaginary/resize?width={width}&type=png&url={source}"
+
+    async def _round(self, kind: str) -> None:
+        await getattr(self, f"_{kind}")()
+        await self._read_all(quiet=kind == "quiet")
+        self._noisy = False
+
+    async def _quiet(self) -> None:
+        before = len(self._made())
+        began = time.perf_counter()
+        told = await self._purge()
+        self.tally.seconds.append(time.perf_counter() - began)
+        if told.status != 200:
+            self._fault(f"a quiet invalidation was answered {told.status}: {told.body}")
+        await self._read_all(quiet=True)
+        jobs = Counter(
+            signature for signature, as_of in self._made()[before:] if as_of >= told.body["number"]
+        )
+        if jobs and max(jobs.values()) > 1:
+            self._fault(f"a variant was made {max(jobs.values())} times for one version")
+
+    async def _kill(self) -> None:
+        self._noisy = True
+        where = self._random.choice(POINTS)
+        armed = self._place / f"kill-{where}"
+        armed.touch()
+        if where.startswith("I0"):  # only a process that starts comes there
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._random.choice(sorted(self._crew.pids)), signal.SIGKILL)
+        await self._purge()
+        await self._read_all(quiet=False)
+        if not armed.exists():
+            self.tally.killed[where] += 1
+        armed.unlink(missing_ok=True)
+        await eventually(lambda: len(self._crew.pids) == WORKERS)
+
+    async def _slow(self) -> None:
+        (self._place / "slow-blobs").write_text(str(self._random.choice((0.02, 0.1, 0.3))))
+        await self._read_all(quiet=False)
+        await self._purge()
+        (self._place / "slow-blobs").unlink()
+
+    async def _stop(self) -> None:
+        self._noisy = True
+        stopped = self._random.choice(sorted(self._crew.pids))
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            told = await self._purge(stopped=stopped)
+            # They wait in its queue, and were sent after the invalidation was durable.
+            waiting = [asyncio.ensure_future(self._read()) for _ in range(READS)]  # noqa: TID251
+            await asyncio.sleep(0.05)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        await asyncio.gather(*waiting)
+        await self._done(told.body["number"])
+
+    async def _cut(self) -> None:
+        self._noisy = True
+        victim = self._random.choice(sorted(self._crew.pids))
+        cut = self._place / f"cut-{victim}"
+        cut.touch()
+        try:
+            await asyncio.sleep(1.5)
+            await self._purge()
+            await self._read_all(quiet=False)
+        finally:
+            cut.unlink()
+
+    async def _purge(self, stopped: int | None = None) -> Told:
+        """Raise the version and invalidate until it is done; then older ones are faults."""
+        self._version += 1
+        version, request = self._version, uuid.uuid4().hex
+        deadline = time.perf_counter() + PATIENCE
+        while True:
+            told = await self._call(request)
+            if told is not None and told.status == 200:
+                break
+            if told is not None and told.status == 202:
+                self.tally.pending += 1
+                if stopped is not None and _only(told, stopped):
+                    break  # it looks at the log before it answers
+                await self._done(told.body["number"])
+                break
+            if time.perf_counter() > deadline:
+                self._fault(f"an invalidation was not done in {PATIENCE} s: {told}")
+                return Told(0, {"number": 0})
+            self.tally.repeated += 1
+        self._floor = version
+        return told
+
+    async def _call(self, request: str) -> Told | None:
+        try:
+            async with asyncio.timeout(2 * PURGE_TIMEOUT):
+                return await invalidate(
+                    self._server.client, self._origin.url + PATH, request=request
+                )
+        except (OSError, TimeoutError, AssertionError, ValueError):
+            return None
+
+    async def _done(self, number: int) -> None:
+        deadline = time.perf_counter() + PATIENCE
+        while time.perf_counter() < deadline:
+            try:
+                async with asyncio.timeout(2):
+                    told = await look(self._server.client, f"/invalidations/{number}")
+                if told.body.get("status") == "done":
+                    return
+            except (OSError, TimeoutError, AssertionError, ValueError):
+                pass
+            await asyncio.sleep(0.02)
+        self._fault(f"invalidation {number} was not confirmed in {PATIENCE} s")
+
+    @contextlib.asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        async def forever() -> None:
+            while True:
+                await self._read()
+                await asyncio.sleep(self._random.random() * 0.02)
+
+        readers = [asyncio.ensure_future(forever()) for _ in range(READERS)]  # noqa: TID251
+        try:
+            yield
+        finally:
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+
+    async def _read_all(self, *, quiet: bool) -> None:
+        await asyncio.gather(*(self._read(quiet=quiet) for _ in range(READS)))
+
+    async def _read(self, *, quiet: bool = False) -> None:
+        floor = self._floor
+        try:
+            async with asyncio.timeout(20):
+                answer = await self._server.client.get(self._target(self._random.choice(WIDTHS)))
+        except (OSError, TimeoutError, AssertionError, ValueError) as error:
+            if quiet:
+                self._fault(f"a read broke in a quiet round: {error!r}")
+            return
+        self.tally.reads += 1
+        if answer.status != 200 or answer.ending != "whole":
+            if quiet:
+                self._fault(f"a read in a quiet round: {answer.status} {answer.ending}")
+            return
+        version = version_of(answer.body)
+        if version < floor:
+            status = answer.headers["cache-status"]
+            self._fault(f"version {version} was served after {floor} was promised ({status})")
+
+    def _made(self) -> list[tuple[str, int]]:
+        try:
+            lines = (self._place / "made").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [(line.split()[0], int(line.split()[1])) for line in lines]
+
+    def _fault(self, text: str) -> None:
+        self.tally.faults.append(text)
+
+
+def _only(told: Told, pid: int) -> bool:
+    """Whether nobody but this process has not confirmed."""
+    return [name.rpartition("/")[2] for name in told.body["unconfirmed"]] == [str(pid)]
+
+
+def torture(rounds: int, seed: int, mutant: str = "") -> Tally:
+    """Rounds on a directory of their own."""
+    with tempfile.TemporaryDirectory(prefix="imcaxy-torture-") as place:
+        return asyncio.run(Torture(Path(place), seed, mutant).run(rounds, until_fault=bool(mutant)))
+
+
+def told(tally: Tally) -> str:
+    """What happened, for people."""
+    lines = [
+        f"rounds: {dict(tally.rounds)}, killed at: {dict(tally.killed)}",
+        f"{tally.reads} reads, {tally.made} pictures made, {tally.pending} answers 202, "
+        f"{tally.repeated} calls repeated",
+    ]
+    if quiet := sorted(tally.seconds):
+        median, p99 = quiet[len(quiet) // 2], quiet[int(len(quiet) * 0.99)]
+        lines.append(f"quiet invalidations: median {median:.3f} s, p99 {p99:.3f} s")
+    return "\n".join([*lines, *(f"FAULT {fault}" for fault in tally.faults[:SHOWN])])
+
+
+def main() -> int:
+    """0 when no round found a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--mutant", choices=MUTANTS, default="")
+    asked = parser.parse_args()
+    print(f"seed {asked.seed}", flush=True)  # noqa: T201 - a command
+    began = time.perf_counter()
+    tally = torture(asked.rounds, asked.seed, asked.mutant)
+    rounds, seconds = sum(tally.rounds.values()), time.perf_counter() - began
+    print(f"{rounds} rounds in {seconds:.0f} s\n{told(tally)}")  # noqa: T201 - a command
+    return 1 if tally.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
