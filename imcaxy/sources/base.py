@@ -2,10 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LogPosition
+
+
+class Validators(NamedTuple):
+    """By what an origin tells whether a source is still the same (RFC 9110 §8.8)."""
+
+    etag: str = ""  # as it was sent; empty when it was not
+    modified: str = ""  # Last-Modified, the same
+
+
+UNKNOWN = Validators()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +30,20 @@ class Original:
     frames: int
     digest: str  # SHA-256 of body, hex
     as_of: LogPosition  # the log position read before the first request to the origin
+    validators: Validators = UNKNOWN
 
 
 Admit = Callable[[int], Awaitable[None]]  # waits until that many bytes may be held in memory
+Note = Callable[[Validators], None]
 
 
 class SourceReader(Protocol):
     """Reads one source's bytes from where it lives."""
 
-    async def read(self, source: Source, admit: Admit) -> bytes:
+    async def read(self, source: Source, admit: Admit, note: Note | None = None) -> bytes:
         """The whole body, bounded in bytes and in time.
+
+        `note` is told, before the body is read, by what it can be known again.
 
         `admit` is awaited once, before the body is read, with the most bytes that it can have: the
         announced length, or the reader's own bound where none is announced. The time that it takes

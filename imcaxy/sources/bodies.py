@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from imcaxy.errors import BodyTooLarge, Overloaded, SourceEmpty, SourceTimeout
 from imcaxy.grammar.source import Source
-from imcaxy.sources.base import Admit
+from imcaxy.sources.base import Admit, Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Bodies:
         finally:
             self._offered.pop(name, None)
 
-    async def read(self, source: Source, admit: Admit) -> bytes:
+    async def read(self, source: Source, admit: Admit, note: Note | None = None) -> bytes:
         """The whole body, once; raises BodyTooLarge, SourceEmpty, SourceTimeout and its own.
 
         A job that has to begin anew (an overlay was purged meanwhile) finds no body: Overloaded,

@@ -19,7 +19,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.source import Source
 from imcaxy.sources.answer import too_large
-from imcaxy.sources.base import Admit, SourceReader
+from imcaxy.sources.base import Admit, Note, SourceReader
 
 THREADS = 8  # a thread that hangs in a network file system cannot be stopped
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +40,7 @@ class DirectoryReader(SourceReader):
         self._timeout = timeout  # seconds for one step
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="imcaxy-files")
 
-    async def read(self, source: Source, admit: Admit) -> bytes:
+    async def read(self, source: Source, admit: Admit, note: Note | None = None) -> bytes:
         """The whole file.
 
         Raises SourceMissing, SourceRefused (no root, `..`, a link, not a regular file),

@@ -16,7 +16,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LogPosition
-from imcaxy.sources.base import Original, SourceReader
+from imcaxy.sources.base import Original, SourceReader, UNKNOWN, Validators
 from imcaxy.sources.budget import Budget
 from imcaxy.sources.picture_header import read_header
 from imcaxy.tasks import Tasks
@@ -48,6 +48,7 @@ class _Download:
     task: asyncio.Task[None] | None = None
     holders: int = 0
     bytes_taken: int = 0
+    validators: Validators = UNKNOWN
     outcome: Original | ImcaxyError | None = None
 
 
@@ -148,9 +149,12 @@ class Downloads:
         async def admit(most: int) -> None:
             await self._admit(download, most)
 
+        def note(validators: Validators) -> None:
+            download.validators = validators
+
         await self._slots.take(1)
         try:
-            body = await reader.read(source, admit)
+            body = await reader.read(source, admit, note)
         finally:
             self._slots.give(1)
         self._resize(download, len(body))
@@ -197,6 +201,7 @@ class Downloads:
             frames=frames,
             digest=hashlib.sha256(body).hexdigest(),
             as_of=download.as_of,
+            validators=download.validators,
         )
 
     def _end(self, download: _Download) -> None:

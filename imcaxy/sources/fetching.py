@@ -7,8 +7,10 @@ followed by hand, so each hop passes all three. No proxy, cookie or credential i
 """
 
 import asyncio
+import contextlib
+import hashlib
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -18,12 +20,12 @@ import aiohttp
 from yarl import URL
 
 import imcaxy
-from imcaxy.errors import SourceFailed, SourceMalformed, SourceRefused
+from imcaxy.errors import SourceFailed, SourceMalformed, SourceMissing, SourceRefused
 from imcaxy.grammar.source import Source, parse_source_url, source_domain_allowed
 from imcaxy.kept_connections import asked, noting_reuse
 from imcaxy.sources.addresses import Address, Network, is_allowed
 from imcaxy.sources.answer import check_answer, read_body
-from imcaxy.sources.base import Admit, SourceReader
+from imcaxy.sources.base import Admit, Note, SourceReader, Validators
 from imcaxy.sources.fetch_errors import FAILURES, ForbiddenAddressError, translated
 from imcaxy.sources.resolving import (
     CheckedResolver,
@@ -37,6 +39,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4; 300 a
 CONNECTIONS = 64  # open at once; further reads wait within their own deadline
 CONNECTIONS_PER_ORIGIN = 32  # many sites have one origin for all pictures
 CONNECT_TIMEOUT = 5.0  # seconds for one address, TLS handshake included
+LONGEST_VALIDATOR = 200  # characters
 STALL_TIMEOUT = 5.0  # seconds without a byte
 _HEADERS = {
     "User-Agent": f"Imcaxy/{imcaxy.__version__}",
@@ -75,17 +78,47 @@ class HttpReader(SourceReader):
         self._fresh: aiohttp.ClientSession | None = None  # a new connection for each request
         self._resolver: CheckedResolver | None = None
 
-    async def read(self, source: Source, admit: Admit) -> bytes:
+    async def read(self, source: Source, admit: Admit, note: Note | None = None) -> bytes:
         """The whole body of the source's URL.
 
         Raises SourceRefused for a forbidden hop, SourceMissing, SourceFailed, SourceTimeout and
         SourceTooLarge.
         """
         try:
-            async with asyncio.timeout(self._timeout) as deadline:
-                return await self._follow(source, admit, deadline)
+            async with (
+                asyncio.timeout(self._timeout) as deadline,
+                self._answered(source, {}) as response,
+            ):
+                most = check_answer(response, self._max_bytes)
+                if note is not None:
+                    note(_validators(response))
+                await _admitted(admit, most, deadline)
+                return await read_body(response, self._max_bytes)
         except FAILURES as error:
             raise translated(error, source.host) from error
+
+    async def has_changed(self, source: Source, known: Validators, digest: str) -> bool:
+        """Whether the source is another one by now, or gone; `digest` is its bytes' SHA-256.
+
+        One conditional request (RFC 9110 §13.1): 304 is no, and so are the same bytes again.
+        Raises SourceError when the origin does not tell.
+        """
+        fields = {"If-None-Match": known.etag, "If-Modified-Since": known.modified}
+        asking = {name: value for name, value in fields.items() if value}
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._answered(source, asking) as response,
+            ):
+                if response.status == 304:
+                    return False
+                check_answer(response, self._max_bytes)
+                body = await read_body(response, self._max_bytes)
+        except SourceMissing:
+            return True
+        except FAILURES as error:
+            raise translated(error, source.host) from error
+        return hashlib.sha256(body).hexdigest() != digest
 
     async def vet(self, source: Source) -> None:
         """Return when this URL may be fetched by whoever asks: domain and every address of it.
@@ -106,15 +139,18 @@ class HttpReader(SourceReader):
         if self._resolver is not None:
             await self._resolver.close()
 
-    async def _follow(self, source: Source, admit: Admit, deadline: asyncio.Timeout) -> bytes:
+    @contextlib.asynccontextmanager
+    async def _answered(
+        self, source: Source, fields: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The first answer that leads no further; `fields` are sent on every hop."""
         for _ in range(MAX_REDIRECTS + 1):
             self._check(source)
-            get = partial(_get, URL(source.value, encoded=True))
+            get = partial(_get, URL(source.value, encoded=True), fields)
             async with await asked(*self._open(), get) as response:
                 if response.status not in REDIRECTS:
-                    most = check_answer(response, self._max_bytes)
-                    await _admitted(admit, most, deadline)
-                    return await read_body(response, self._max_bytes)
+                    yield response
+                    return
                 source = next_hop(source, response.headers.get("Location"))
         raise SourceFailed(
             "The source's server redirects too often.",
@@ -185,9 +221,20 @@ def _literal(host: str) -> Address | None:
 
 
 async def _get(
-    url: URL, session: aiohttp.ClientSession, connection: SimpleNamespace
+    url: URL,
+    fields: Mapping[str, str],
+    session: aiohttp.ClientSession,
+    connection: SimpleNamespace,
 ) -> aiohttp.ClientResponse:
-    return await session.get(url, allow_redirects=False, trace_request_ctx=connection)
+    return await session.get(
+        url, headers=fields, allow_redirects=False, trace_request_ctx=connection
+    )
+
+
+def _validators(response: aiohttp.ClientResponse) -> Validators:
+    """What the answer can be asked for again by; a validator that is too long is none."""
+    found = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+    return Validators(*(text if len(text) <= LONGEST_VALIDATOR else "" for text in found))
 
 
 async def _admitted(admit: Admit, most: int, deadline: asyncio.Timeout) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from imcaxy.grammar.source import Source
-from imcaxy.sources.base import Admit, SourceReader
+from imcaxy.sources.base import Admit, Note, SourceReader, Validators
 
 
 class HeldReader(SourceReader):
@@ -21,13 +21,16 @@ class HeldReader(SourceReader):
         self.admitted = 0
         self.cancelled = 0
         self.closed = False
+        self.validators = Validators()
 
-    async def read(self, source: Source, admit: Admit) -> bytes:
+    async def read(self, source: Source, admit: Admit, note: Note | None = None) -> bytes:
         self.started += 1
         try:
             announced = self.announced
             await admit(len(self.answer(source)) if announced is None else announced)
             self.admitted += 1
+            if note is not None:
+                note(self.validators)
             await self.go.wait()
             return self.answer(source)
         except asyncio.CancelledError:

@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.blobs.base import BlobSum
+
+
+class Seen(NamedTuple):
+    """A source as it was when a picture was made from it, so that its origin can be asked again."""
+
+    url: str
+    etag: str  # as it was sent; empty when it was not
+    modified: str  # Last-Modified, the same
+    digest: str  # SHA-256 of its bytes, hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,7 @@ class Entry:
     head: Head  # head.length == sum.length
     cost: float  # seconds that making it took
     used: float  # seconds since 1970 UTC, when it was kept or last used; coarse
+    seen: tuple[Seen, ...] = ()  # its sources, where they are to be asked for again
     request: str = ""  # the canonical image request as its route and query, for people
     uses: int = 0  # since it was kept; a hint for eviction, may lag or be lost
 
