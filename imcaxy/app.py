@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
@@ -22,6 +21,7 @@ from imcaxy.invalidation.confirming import Confirming
 from imcaxy.invalidation.follower import Follower
 from imcaxy.invalidation.ledger import Ledger
 from imcaxy.invalidation.purge import Purger
+from imcaxy.invalidation.revalidating import Revalidating
 from imcaxy.invalidation.tending import Tending
 from imcaxy.invalidation.versions import Versions
 from imcaxy.jobs.claims import LEASE, Claims
@@ -30,10 +30,6 @@ from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.jobs.slots import Slots
 from imcaxy.journal import Journal, JournalHandler
-from imcaxy.processors.base import Processor
-from imcaxy.processors.imaginary.engine import Bounds
-from imcaxy.processors.imaginary.processor import ImaginaryProcessor
-from imcaxy.processors.vips.processor import VipsProcessor
 from imcaxy.proxy.fallback import Fallback
 from imcaxy.proxy.proxy import ImageProxy, Rules
 from imcaxy.server.access_log import AccessLog
@@ -44,13 +40,11 @@ from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.tokens import Tokens
 from imcaxy.server.workers import Supervisor, worker_command
 from imcaxy.settings import Settings
-from imcaxy.settings_text import parse_nameserver
 from imcaxy.share import Share, allow_many_files
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.bodies import Bodies
-from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.downloads import DownloadLimits, Downloads
-from imcaxy.sources.fetching import HttpReader
+from imcaxy.store.ageing import Ageing
 from imcaxy.store.catalog.base import Instance
 from imcaxy.store.memory import MemoryTier
 from imcaxy.store.room import DiskRoom
@@ -93,14 +87,14 @@ class Server:
         self._failures = Failures(self._clock, factor=settings.remember_failures)
         self._hub = Hub(self._share.streams, settings.max_variant_bytes)
         self._claims = Claims(self._catalog, self._incarnation, self._clock, self._tasks)
-        http = _http_reader(settings)
+        self._http = adapters.http_reader(settings)
         self._bodies = Bodies(settings.max_source_bytes, settings.fetch_timeout)
         self._readers: dict[str, SourceReader] = {
-            "url": http,
-            "file": _file_reader(settings),
+            "url": self._http,
+            "file": adapters.file_reader(settings),
             "body": self._bodies,
         }
-        self._processor = _processor(settings, self._share, self._clock, http)
+        self._processor = adapters.processor(settings, self._share, self._clock, self._http)
         self._downloads = self._make_downloads()
         self._versions = Versions(self._catalog, self._clock)
         self._follower = Follower(
@@ -150,6 +144,7 @@ class Server:
             log=self._follower,
             clock=self._clock,
             tasks=self._tasks,
+            revalidates=settings.revalidate_after > 0,
             claim_timeout=LEASE
             + settings.fetch_timeout
             + settings.queue_timeout
@@ -194,7 +189,25 @@ class Server:
             self._settings.purge_timeout,
         )
         purger.at_append(self._follower.look_and_tell)
+        self._age(purger)
         return Invalidations(purger, Tokens(self._settings.tokens))
+
+    def _age(self, purger: Purger) -> None:
+        longest, after = self._settings.max_entry_age, self._settings.revalidate_after
+        if not longest and not after:
+            return
+        revalidating = Revalidating(
+            self._catalog,
+            self._http,
+            purger.purge,
+            self._incarnation,
+            self._clock,
+            self._tasks,
+            after=after,
+        )
+        self._store.age_by(
+            Ageing(self._clock, longest=longest, due_after=after, due=revalidating.due)
+        )
 
     def _health(self) -> Health:
         failing = self._store.failing or self._claims.failing
@@ -336,44 +349,6 @@ async def _tried(name: str, *steps: Callable[[], Awaitable[object]]) -> Finding:
     except ImcaxyError as error:
         return name, False, error.detail
     return name, True, str(found)
-
-
-def _processor(settings: Settings, share: Share, clock: Clock, http: HttpReader) -> Processor:
-    if settings.imaginary_service_url:
-        bounds = Bounds(
-            timeout=settings.process_timeout,
-            first_byte=settings.process_timeout,
-            stall=settings.process_timeout / 2,  # Imaginary sends nothing before all is made
-            max_bytes=settings.max_variant_bytes,
-            connections=share.running,
-        )
-        vet = http.vet if settings.imaginary_fetch == "imaginary" else None
-        return ImaginaryProcessor(settings.imaginary_service_url, bounds, clock, vet)
-    return VipsProcessor(
-        processes=share.running,
-        timeout=settings.process_timeout,
-        memory=settings.process_memory,
-        max_pixels=settings.max_pixels,
-        max_variant_bytes=settings.max_variant_bytes,
-        queue_timeout=settings.queue_timeout,
-    )
-
-
-def _http_reader(settings: Settings) -> HttpReader:
-    return HttpReader(
-        max_bytes=settings.max_source_bytes,
-        timeout=settings.fetch_timeout,
-        allowed_domains=settings.allowed_domains,
-        networks=[ipaddress.ip_network(each) for each in settings.allowed_networks],
-        dev=settings.dev,
-        nameservers=[parse_nameserver(each) for each in settings.nameservers],
-    )
-
-
-def _file_reader(settings: Settings) -> DirectoryReader:
-    return DirectoryReader(
-        settings.source_dir, max_bytes=settings.max_source_bytes, timeout=settings.fetch_timeout
-    )
 
 
 def _log_to(descriptor: int) -> Journal:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from imcaxy.errors import SettingsError
+from imcaxy.settings_stack import Names, StackSettings
 from imcaxy.settings_text import (
     CI_TOOL,
     MIB,
@@ -35,25 +36,16 @@ LADDER = (
 MOST_TOKENS = 2  # the old and the new
 NEVER_EMPTY = ("allowed_domains", "allowed_origins")  # an empty list must not come to mean "all"
 
-Names = Annotated[tuple[str, ...], NoDecode]
 Widths = Annotated[tuple[int, ...], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Bytes = Annotated[ByteSize, Field(ge=MIB)]
 
 
-class Settings(BaseSettings):
+class Settings(StackSettings):
     """The settings of one server, validated together; every mistake is reported at once.
 
     A variable that is set to nothing counts as not set.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_ignore_empty=True,
-        frozen=True,
-        extra="forbid",
-        validate_default=True,  # a default can clash with another setting that was changed
-    )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(
@@ -98,28 +90,6 @@ class Settings(BaseSettings):
         description="Key of signed URLs (`sign=`), 32 characters or more; unset asks for none.",
     )
 
-    imaginary_service_url: Names = Field(
-        (),
-        description="Addresses of Imaginary servers that make the pictures; unset uses libvips.",
-    )
-    imaginary_fetch: Literal["imcaxy", "imaginary"] = Field(
-        "imcaxy", description="Who fetches sources for Imaginary: this server, or Imaginary itself."
-    )
-
-    mongo_connection_string: SecretStr = Field(
-        SecretStr(""),
-        description="MongoDB that holds the catalog of many instances; unset uses SQLite.",
-    )
-    minio_access_key: str = Field("", description="Access key of the S3 server.")
-    minio_secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the S3 server.")
-    minio_bucket: str = Field("imcaxy", description="Bucket of the pictures; made when absent.")
-    minio_location: str = Field("us-east-1", description="Location (region) of the bucket.")
-    minio_ssl: bool = Field(False, description="Whether the S3 server is reached by TLS.")
-    minio_endpoint: str = Field(
-        "",
-        description="S3 server (host or host:port) that keeps the pictures; unset uses files.",
-    )
-
     invalidate_security_token: SecretStr = Field(
         SecretStr(""),
         description="Token that opens invalidation; two, comma separated, while one is replaced.",
@@ -135,6 +105,16 @@ class Settings(BaseSettings):
         ge=5,
         le=86_400,
         description="Seconds that kept pictures are served while the log cannot be read.",
+    )
+
+    max_entry_age: float = Field(
+        0, ge=0, le=315_360_000, description="Seconds that a kept picture is served; 0 is for ever."
+    )
+    revalidate_after: float = Field(
+        0,
+        ge=0,
+        le=31_536_000,
+        description="Seconds after which a source's server is asked for changes; 0 is never.",
     )
 
     memory_limit: Bytes = Field(
@@ -308,56 +288,6 @@ class Settings(BaseSettings):
     def _directory(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError("there is no such directory")
-        return value
-
-    @field_validator("imaginary_service_url", mode="before")
-    @classmethod
-    def _services(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        parts = [part.strip().rstrip("/") for part in value.split(",")]
-        return tuple(part if "://" in part else f"http://{part}" for part in parts if part)
-
-    @field_validator("imaginary_service_url")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for item in value:
-            if not re.fullmatch(r"https?://[^/@?#\s]+(/[^?#\s]*)?", item):
-                raise ValueError("not an http or https address, without user name and query")
-        if len(set(value)) != len(value):
-            raise ValueError("one server is named twice")
-        return value
-
-    @field_validator("mongo_connection_string")
-    @classmethod
-    def _mongo(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value().strip()
-        if text and not re.fullmatch(r"mongodb(\+srv)?://[^\s/?#]+(/[^\s?#]*)?(\?\S*)?", text):
-            raise ValueError("not a connection string such as mongodb://user:password@host/imcaxy")
-        return SecretStr(text)
-
-    @field_validator("minio_bucket")
-    @classmethod
-    def _bucket(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
-            raise ValueError("not a bucket's name: 3 to 63 of a-z, 0-9, hyphen and dot")
-        return value
-
-    @field_validator("minio_endpoint")
-    @classmethod
-    def _endpoint(cls, value: str, info: ValidationInfo) -> str:
-        if not value:
-            return value
-        if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", value, re.ASCII):
-            raise ValueError("not host or host:port; whether TLS is used says IMCAXY_MINIO_SSL")
-        needed = ("minio_access_key", "minio_secret_key", "mongo_connection_string")
-        lacking = [variable(name) for name in needed if not written(info.data.get(name))]
-        if lacking:
-            message = (
-                f"{' and '.join(lacking)} must be set too: a bucket needs its keys, and a catalog "
-                "that all who use it share"
-            )
-            raise ValueError(message)
         return value
 
     @field_validator("invalidate_security_token")

@@ -22,7 +22,7 @@ from imcaxy.jobs.slots import Abandoned, Slots
 from imcaxy.processors.base import Picture, Processor
 from imcaxy.sources.base import Original
 from imcaxy.sources.downloads import Downloads
-from imcaxy.store.catalog.base import Claim
+from imcaxy.store.catalog.base import Claim, Seen
 from imcaxy.store.kept import Kept
 from imcaxy.store.store import Store
 from imcaxy.tasks import Tasks
@@ -47,6 +47,7 @@ class Parts:
     log: Log
     clock: Clock
     tasks: Tasks
+    revalidates: bool  # whether origins are asked later if their sources have changed
     claim_timeout: float  # seconds that a job waits for another instance's
 
 
@@ -142,7 +143,8 @@ class Job:
                 as_of = self._read_as_of(originals)
                 self._stream.begin(head, as_of, keeping=claim is not None)
                 if claim is not None:
-                    keep = self._keep(claim, head, as_of, parts.clock.now() - begun)
+                    cost = parts.clock.now() - begun
+                    keep = self._keep(claim, head, as_of, cost, self._seen(originals))
                     keeping = parts.tasks.start(keep, f"keep {self._signature[:8]}")
                 await self._pour(picture)
         return await self._settle(keeping)
@@ -159,7 +161,14 @@ class Job:
             self._stream.fail(InternalError())
             raise
 
-    async def _keep(self, claim: Claim, head: Head, as_of: LogPosition, cost: float) -> Kept | None:
+    async def _keep(
+        self,
+        claim: Claim,
+        head: Head,
+        as_of: LogPosition,
+        cost: float,
+        seen: tuple[Seen, ...],
+    ) -> Kept | None:
         """Blob, then entry, as one more reader of the stream; None when it could not be kept."""
         async with aclosing(self._unless_detached()) as chunks:
             try:
@@ -171,6 +180,7 @@ class Job:
                     head=head,
                     cost=cost,
                     request=to_route(self._request),
+                    seen=seen,
                     chunks=chunks,
                 )
             except StoreError as error:
@@ -215,6 +225,16 @@ class Job:
         if self._all_read(originals):
             return min(original.as_of for original in originals)
         return self._as_of
+
+    def _seen(self, originals: Sequence[Original]) -> tuple[Seen, ...]:
+        """What origins can be asked about later; nothing when nobody will ask."""
+        if not self._parts.revalidates:
+            return ()
+        return tuple(
+            Seen(original.source.value, *original.validators, original.digest)
+            for original in originals
+            if original.source.kind == "url"
+        )
 
     def _all_read(self, originals: Sequence[Original]) -> bool:
         return len(originals) == len(self._request.sources)

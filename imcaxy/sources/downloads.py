@@ -16,7 +16,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LogPosition
-from imcaxy.sources.base import Original, SourceReader, UNKNOWN, Validators
+from imcaxy.sources.base import UNKNOWN, Original, SourceReader, Validators
 from imcaxy.sources.budget import Budget
 from imcaxy.sources.picture_header import read_header
 from imcaxy.tasks import Tasks

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
 from imcaxy.grammar.variant import Head, LogPosition
+from imcaxy.store.ageing import Ageing
 from imcaxy.store.blobs.base import Blobs, OpenBlob
 from imcaxy.store.breaker import PAUSE, Breaker
-from imcaxy.store.catalog.base import Catalog, Entry
+from imcaxy.store.catalog.base import Catalog, Entry, Seen
 from imcaxy.store.kept import Kept, KeptInFile, KeptInStore, close
 from imcaxy.store.memory import Held, MemoryTier
 from imcaxy.store.opened import OpenBlobs, Opened
@@ -71,6 +72,11 @@ class Store:
         self._room = room or DiskRoom(1 << 62)
         self._uses: dict[str, int] = {}  # blob: uses to be written
         self._use_step = _USE_STEP
+        self._ageing: Ageing | None = None
+
+    def age_by(self, ageing: Ageing) -> None:
+        """Judge from now on by age, too, what is handed out."""
+        self._ageing = ageing
 
     @property
     def resting(self) -> bool:
@@ -92,6 +98,9 @@ class Store:
         held = self._memory.get(signature)
         if held is None:
             return self._reopened(signature)
+        if self._ageing is not None and self._ageing.is_over(held.entry):
+            self._memory.drop(signature)
+            return None
         if self._clock.wall() - held.entry.used >= self._use_step:
             self._note_held(held)
         return held
@@ -110,6 +119,9 @@ class Store:
         if opened is None:
             return None
         entry = opened.entry
+        if self._ageing is not None and self._ageing.is_over(entry):
+            self._opened.drop(signature)
+            return None
         if self._note_use(entry):
             opened.entry = entry = replace(entry, used=self._clock.wall())
         small = entry.sum.length * 4 <= self._memory.limit
@@ -180,12 +192,14 @@ class Store:
         cost: float,
         chunks: AsyncIterator[bytes | memoryview],
         request: str = "",
+        seen: tuple[Seen, ...] = (),
     ) -> Kept:
         """Keep all chunks: the blob, then the entry (I4), then memory if it is small.
 
         `blob` is the name that the job's claim names, `cost` the seconds that making it took,
-        `request` what an operator reads of it. What
-        `chunks` raises goes through and nothing is kept; waiting for a chunk has no deadline here.
+        `request` what an operator reads of it, `seen` its sources where they are to be asked for
+        again. What `chunks` raises goes through and nothing is kept; waiting for a chunk has no
+        deadline here.
         Raises StoreError; then the blob may be there, and the claim names it for the sweep.
         """
         if self.resting:
@@ -210,6 +224,7 @@ class Store:
                 cost=cost,
                 used=self._clock.wall(),
                 request=request,
+                seen=seen,
             )
             await self._in_time(self._catalog.insert_entry(entry))
         body = copy.whole
@@ -272,6 +287,9 @@ class Store:
                 entry = await self._catalog.find(signature)
                 if entry is None:
                     return None
+                if self._ageing is not None and self._ageing.is_over(entry):
+                    await self.forget(entry)
+                    continue
                 try:
                     kept, opened = await self._open(entry)
                 except (BlobMissing, BlobCorrupt) as error:

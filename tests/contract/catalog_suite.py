@@ -8,7 +8,7 @@ import pytest
 
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.grammar.variant import LOG_START, LogPosition
-from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, Trash, Usage
+from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, Seen, Trash, Usage
 from tests.fakes.rows import a_claim, a_record, an_entry, an_instance
 
 # Opens one more catalog on the same rows, not started; the fixture closes what it opened.
@@ -166,7 +166,8 @@ class CatalogSuite:
         assert [entry.blob for entry in await catalog.stale(["file"], 9, 10)] == ["blob-2"]
 
     async def test_entry_inserted_is_found_equal(self, catalog: Catalog, other: Catalog) -> None:
-        entry = an_entry()
+        seen = (Seen("https://h/é.jpg", 'W/"tag"', "", "5eed"), Seen("https://h/b", "", "x", "6"))
+        entry = an_entry(seen=seen)
         await catalog.insert_entry(entry)
         assert await other.find("signature") == entry
         assert await other.entry_exists("blob-1")

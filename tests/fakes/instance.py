@@ -73,6 +73,7 @@ class Instance:
             log=self.follower,
             clock=self.clock,
             tasks=self.tasks,
+            revalidates=True,
             claim_timeout=5.0,
         )
         self.jobs = Jobs(self.parts, 8, self.tasks)

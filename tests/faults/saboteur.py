@@ -133,8 +133,8 @@ class Mutants:
     @staticmethod
     def i2() -> None:
         """What is handed out, or put into memory, is not compared with what was purged."""
-        ledger.Ledger.allows = lambda *_: True  # type: ignore[method-assign]
-        store.Store.look_up = _look_up_once  # type: ignore[method-assign]
+        ledger.Ledger.allows = lambda *_: True  # type: ignore[method-assign] # what this file is for
+        store.Store.look_up = _look_up_once  # type: ignore[method-assign] # what this file is for
         inner = store.Store.apply
 
         def apply(self: store.Store, number: int, keys: Any) -> None:
@@ -142,7 +142,7 @@ class Mutants:
             inner(self, number, keys)
             self._epoch, self._applied = epoch, applied
 
-        store.Store.apply = apply  # type: ignore[method-assign]
+        store.Store.apply = apply  # type: ignore[method-assign] # what this file is for
 
     @staticmethod
     def i3() -> None:
@@ -166,13 +166,13 @@ class Mutants:
             async with inner(self, source, as_of) as original:
                 yield original
 
-        downloads.Downloads._hold = hold  # type: ignore[method-assign]
-        downloads.Downloads.apply = lambda *_: None  # type: ignore[method-assign]
+        downloads.Downloads._hold = hold  # type: ignore[method-assign] # what this file is for
+        downloads.Downloads.apply = lambda *_: None  # type: ignore[method-assign] # what this file is for
 
     @staticmethod
     def late() -> None:
         """An instance that was paused answers without a look at the log (6.5)."""
-        follower.Follower.is_current = property(lambda _: True)  # type: ignore[assignment]
+        follower.Follower.is_current = property(lambda _: True)  # type: ignore[assignment] # what this file is for
 
     @staticmethod
     def numbers() -> None:
@@ -191,7 +191,7 @@ class Mutants:
             await self._catalog.append(record)
             return record
 
-        purge.Purger._append = append  # type: ignore[method-assign]
+        purge.Purger._append = append  # type: ignore[method-assign] # what this file is for
 
     @staticmethod
     def k2() -> None:
@@ -215,11 +215,11 @@ class Mutants:
             blind = claims.Claims.__new__(claims.Claims)
             blind.__dict__.update(self.__dict__)
             blind._catalog = _Replacing(self._catalog, insert)
-            blind._outbid = _never  # type: ignore[method-assign, assignment]
+            blind._outbid = _never  # type: ignore[method-assign, assignment] # what this file is for
             return await original(blind, _with(wanted, look_up))
 
         original = claims.Claims.take
-        claims.Claims.take = take  # type: ignore[method-assign]
+        claims.Claims.take = take  # type: ignore[method-assign] # what this file is for
 
 
 class _Replacing:
@@ -263,7 +263,7 @@ def main() -> int:
     workers.worker_command = lambda: workers_command
     from imcaxy import app  # noqa: PLC0415 - it has taken the name already
 
-    app.worker_command = lambda: workers_command  # type: ignore[attr-defined]
+    app.worker_command = lambda: workers_command  # type: ignore[attr-defined] # what this file is for
     if mutant := os.environ.get("MUTANT"):
         getattr(Mutants, mutant)()
     points()

@@ -156,7 +156,7 @@ class Torture:
         try:
             told = await self._purge(stopped=stopped)
             # They wait in its queue, and were sent after the invalidation was durable.
-            waiting = [asyncio.ensure_future(self._read()) for _ in range(READS)]  # noqa: TID251
+            waiting = [asyncio.ensure_future(self._read()) for _ in range(READS)]  # noqa: TID251 - a task of the test
             await asyncio.sleep(0.05)
         finally:
             os.kill(stopped, signal.SIGCONT)
@@ -226,7 +226,7 @@ class Torture:
                 await self._read()
                 await asyncio.sleep(self._random.random() * 0.02)
 
-        readers = [asyncio.ensure_future(forever()) for _ in range(READERS)]  # noqa: TID251
+        readers = [asyncio.ensure_future(forever()) for _ in range(READERS)]  # noqa: TID251 - a task of the test
         try:
             yield
         finally:

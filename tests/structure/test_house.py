@@ -42,7 +42,8 @@ LEVELS = {
     "tasks": -2,
     "settings": -1,
     "share": 0,
-    "settings_text": -2,
+    "settings_stack": -2,
+    "settings_text": -3,
 }
 LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
@@ -73,6 +74,7 @@ NO_UNIT_TEST = {
     "sources/headers/png.py": "test_picture_header.py reads real files with it",
     "sources/headers/webp.py": "test_picture_header.py reads real files with it",
     "share.py": "every test of a whole server runs on its share",
+    "settings_stack.py": "test_settings.py reads every mistake in it",
     "settings_text.py": "test_settings.py reads every mistake that it words",
     "store/blobs/s3.py": "tests/contract run it over real servers, tests/faults over failing ones",
     "store/blobs/s3_client.py": "the same",

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.blobs.base import BlobSum
-from imcaxy.store.catalog.base import Claim, Cleared, Entry, Instance, LogRecord, Trash
+from imcaxy.store.catalog.base import Claim, Cleared, Entry, Instance, LogRecord, Seen, Trash
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -28,6 +28,7 @@ def from_entry(entry: Entry) -> Document:
         "used": entry.used,
         "request": entry.request,
         "uses": entry.uses,
+        "seen": [list(each) for each in entry.seen],
     }
 
 
@@ -45,6 +46,7 @@ def to_entry(document: Mapping[str, Any]) -> Entry:
         used=it["used"],
         request=it["request"],
         uses=it["uses"],
+        seen=tuple(Seen(*each) for each in it.get("seen", ())),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.blobs.base import BlobSum
-from imcaxy.store.catalog.base import Claim, Cleared, Entry, Instance, LogRecord
+from imcaxy.store.catalog.base import Claim, Cleared, Entry, Instance, LogRecord, Seen
 
 Row = tuple[Any, ...]
 
@@ -38,13 +38,14 @@ def from_entry(entry: Entry) -> Row:
         entry.used,
         entry.request,
         entry.uses,
+        json.dumps(entry.seen) if entry.seen else "",
     )
 
 
 def to_entry(row: Row) -> Entry:
     """From columns in the order of schema.ENTRY."""
     blob, signature, keys, number, log_request, length, digest, *rest = row
-    media_type, etag, made, cost, used, request, uses = rest
+    media_type, etag, made, cost, used, request, uses, seen = rest
     return Entry(
         blob=blob,
         signature=signature,
@@ -56,6 +57,7 @@ def to_entry(row: Row) -> Entry:
         used=used,
         request=request,
         uses=uses,
+        seen=tuple(Seen(*each) for each in json.loads(seen)) if seen else (),
     )
 
 

@@ -1,7 +1,7 @@
 """The catalog's tables in SQLite (design 6.2)."""
 
 APPLICATION = 0x696D6378  # "imcx": PRAGMA application_id, so that a stranger's file is refused
-VERSION = 3  # PRAGMA user_version
+VERSION = 4  # PRAGMA user_version
 
 # `as_of` is two columns because it is compared by its number and verified by its request.
 # `keys` stands both in the row (to give the row back) and in a table of its own (to be found by).
@@ -29,7 +29,7 @@ TABLES = (
         length INTEGER NOT NULL, digest TEXT NOT NULL,
         media_type TEXT NOT NULL, etag TEXT NOT NULL, made_at REAL NOT NULL,
         cost REAL NOT NULL, used REAL NOT NULL, request TEXT NOT NULL DEFAULT '',
-        uses INTEGER NOT NULL DEFAULT 0
+        uses INTEGER NOT NULL DEFAULT 0, seen TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE INDEX entries_signature ON entries (signature, as_of)",
     "CREATE INDEX entries_used ON entries (used, length)",
@@ -68,11 +68,12 @@ MIGRATIONS = {
         "ALTER TABLE entries ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE trash ADD COLUMN length INTEGER NOT NULL DEFAULT 0",
     ),
+    3: ("ALTER TABLE entries ADD COLUMN seen TEXT NOT NULL DEFAULT ''",),
 }
 
 ENTRY = (
     "blob, signature, keys, as_of, as_of_request, length, digest, media_type, etag, made_at, "
-    "cost, used, request, uses"
+    "cost, used, request, uses, seen"
 )
 CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
 

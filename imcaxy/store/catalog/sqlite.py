@@ -149,7 +149,7 @@ class SQLiteCatalog:
         """Make the entry visible; CatalogError when its blob's name is taken."""
 
         def insert(connection: sqlite3.Connection) -> None:
-            marks = ",".join("?" * 14)
+            marks = ",".join("?" * 15)
             sql = f"INSERT INTO entries ({schema.ENTRY}) VALUES ({marks})"  # noqa: S608 - a constant
             connection.execute(sql, rows.from_entry(entry))
             sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"

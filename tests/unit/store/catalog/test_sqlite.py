@@ -100,6 +100,7 @@ async def test_file_of_version_1_keeps_its_entries_and_learns_what_is_new(tmp_pa
     with sqlite3.connect(tmp_path / "catalog.sqlite3") as connection:
         connection.execute("ALTER TABLE entries DROP COLUMN request")
         connection.execute("ALTER TABLE entries DROP COLUMN uses")
+        connection.execute("ALTER TABLE entries DROP COLUMN seen")
         connection.execute("ALTER TABLE trash DROP COLUMN length")
         connection.execute("ALTER TABLE cleared DROP COLUMN last")
         connection.execute("DROP INDEX log_request")
