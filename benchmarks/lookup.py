@@ -31,6 +31,7 @@ FEW = 1000
 GOAL = 1.2  # times as long
 ROUNDS, EACH = 15, 2000
 VARIANTS = 4  # of each source
+RECORDS = 1000  # invalidations since the entries were made
 
 
 def signature(number: int) -> str:
@@ -80,6 +81,11 @@ def fill(path: Path, count: int) -> float:
         connection.executemany("INSERT INTO entry_keys (blob, key) VALUES (?, ?)", pairs)
     for sql in found:
         connection.execute(sql)
+    for number in range(1, RECORDS + 1):  # invalidations of other pictures
+        facts = (number, f"r{number}", "[]", "[]", "", "", 0.0)
+        connection.execute("INSERT INTO log VALUES (?,?,?,?,?,?,?)", facts)
+        hits = [(signature(-number * 10 - n), number) for n in range(5)]
+        connection.executemany("INSERT INTO log_keys (key, number) VALUES (?, ?)", hits)
     connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
