@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page, Response } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createImage, getPlaceholder } from "../../src/server.js";
 import { launch } from "../page/browser.js";
 import { serveImcaxy, TOKEN, type Imcaxy } from "./imcaxy.js";
 import { openOrigin, type Origin } from "./origin.js";
@@ -116,6 +117,15 @@ describe(`a page of ${PICTURES} pictures before a real server with a strict ladd
     expect(new URL(chosen).searchParams.get("width")).toBe("750"); // 360 × 2, and the ladder's next
     expect(await page.evaluate(() => (window as unknown as { shift: number }).shift)).toBe(0);
     await context.close();
+  });
+
+  it("gives a placeholder as a data URL, and says so when there is none", async () => {
+    const images = createImage(origin.gallery);
+    const { dataUrl } = await getPlaceholder(images, origin.gallery.sources[0] as string);
+    const [kind, text = ""] = dataUrl.split(",");
+    expect(kind).toBe("data:image/webp;base64");
+    expect(Buffer.from(text, "base64").subarray(8, 12).toString()).toBe("WEBP");
+    await expect(getPlaceholder(images, "/no-such-file.png")).rejects.toThrow(/no-such-file.*40[034]/);
   });
 
   it("shows new pixels after an invalidation and with a new version, and not before", async () => {

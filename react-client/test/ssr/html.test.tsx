@@ -61,6 +61,14 @@ describe("HTML from a server", () => {
     expect(link?.hasAttribute("href")).toBe(false);
   });
 
+  it("puts loading, sizes and srcset before src", () => {
+    // Some browsers request src as soon as they read it.
+    const [image = ""] = /<img[^>]*>/.exec(renderToString(provided(<Image {...CAT} />))) ?? [];
+    const names = [...image.matchAll(/ ([a-z-]+)="/gi)].map(([, name]) => name?.toLowerCase());
+    expect(names.at(-1)).toBe("src");
+    expect(names).toEqual(expect.arrayContaining(["loading", "sizes", "srcset"]));
+  });
+
   it("begins no picture that is lazy", () => {
     expect(renderToString(provided(<Image {...CAT} />))).not.toContain("<link");
   });
