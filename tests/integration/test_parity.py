@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.parity.asking import Both, both
-from tests.parity.comparison import ALIKE, compare
+from tests.parity.comparison import ALIKE, ask_and_compare
 from tests.parity.examples import CLIENTS, DOCUMENTED
 from tests.parity.likeness import likeness
 from tests.parity.requests import OPERATIONS, requests
@@ -22,7 +22,7 @@ async def servers(tmp_path: Path) -> AsyncIterator[Both]:
 
 
 async def test_random_requests_are_answered_as_by_imaginary(servers: Both) -> None:
-    report = compare(await servers.ask_all(requests(200, seed=20)))
+    report = await ask_and_compare(servers, requests(200, seed=20))
     assert report.unexplained == [], "\n".join(report.lines())
     plain = sorted(score for score, _, excuse in report.similarities if excuse is None)
     assert len(plain) > 30

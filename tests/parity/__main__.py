@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.parity.asking import both
-from tests.parity.comparison import Report, compare
+from tests.parity.comparison import Report, ask_and_compare
 from tests.parity.real import NoImaginary
 from tests.parity.requests import requests
 
@@ -15,8 +15,7 @@ from tests.parity.requests import requests
 async def run(count: int, seed: int, directory: Path) -> Report:
     """The report on `count` random requests; raises NoImaginary."""
     async with both(directory) as servers:
-        pairs = await servers.ask_all(requests(count, seed))
-    return await asyncio.to_thread(compare, pairs)
+        return await ask_and_compare(servers, requests(count, seed))
 
 
 def main() -> int:
