@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import struct
 from typing import Self
 
 _PIECE = 65_536  # bytes read at once
+_REQUEST = re.compile(rb"((?:GET|HEAD|PUT|POST|DELETE) /\S*) HTTP/1\.1\r\n")
 
 
 class Between:
@@ -25,6 +27,7 @@ class Between:
         self._left: int | None = None  # bytes from the server until all is cut; None: no end
         self.port = 0
         self.connections = 0  # taken so far
+        self.asked: list[str] = []  # request lines of HTTP that went through, without the version
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
@@ -102,6 +105,8 @@ class Between:
     ) -> None:
         while piece := await reader.read(_PIECE):
             await self._open.wait()
+            if not counted:
+                self.asked += [line.decode() for line in _REQUEST.findall(piece)]
             if self._delay:
                 await asyncio.sleep(self._delay)
             if counted and self._left is not None:

@@ -1,6 +1,7 @@
 """A real S3 server behind a relay that fails: what the adapter then does, within its deadlines."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from time import perf_counter
@@ -163,6 +164,30 @@ async def test_bucket_that_is_gone_is_no_missing_picture(
     with pytest.raises(BlobError, match="replaced"):
         _ = [piece async for piece in blobs.read("kept", sum_of(b"picture"), 9, 9)]
     await bucket.close()
+
+
+@over_servers
+async def test_nothing_is_asked_but_put_get_head_delete_and_multipart(
+    blobs: S3Blobs, relay: Between, endpoint: Endpoint
+) -> None:
+    small = await blobs.put("small", chunks_of(b"picture"))
+    large = await blobs.put("large", chunks_of(*LARGE))
+    await blobs.load("small", small)
+    _ = [piece async for piece in blobs.read("large", large, 10, 5_000_000)]
+    _ = [piece async for piece in blobs.read("large", large, 9, 9)]
+    with pytest.raises(BlobMissing):
+        await blobs.load("absent", small)
+    await blobs.delete("small")
+    await blobs.check()
+    await blobs.remove_unfinished()
+    name = rf"/{endpoint.bucket}/[\w-]+"
+    part = r"\?(partNumber=\d+&uploadId|uploadId)=[\w%.~-]+"
+    allowed = re.compile(
+        rf"GET {name}|HEAD {name}|PUT {name}({part})?|DELETE {name}({part})?|"
+        rf"POST {name}(\?uploads=|{part})|PUT /{endpoint.bucket}"
+    )
+    assert len(relay.asked) > 20
+    assert [line for line in relay.asked if not allowed.fullmatch(line)] == []
 
 
 @over_servers
