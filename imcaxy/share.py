@@ -7,8 +7,10 @@ from imcaxy.settings import Settings
 
 FILES = 65_536  # open files that a server process asks for
 HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
-BLOBS = 1024  # open files of kept pictures, or a sixteenth of the files where these are fewer
 OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
+FEW_BLOBS = 64  # of these: kept pictures whose files stay open
+BLOBS = 1024  # the same where MANY_FILES may be open
+MANY_FILES = 8192
 MIB = 1024 * 1024
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
 
@@ -34,7 +36,8 @@ class Share:
         memory = settings.memory_limit // count
         heads = min(memory // 2, max(memory // HEADS, MIB)) if settings.fast_lane else 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        blobs = min(BLOBS, files // 16)
+        blobs = BLOBS if files >= MANY_FILES else FEW_BLOBS
+        room = files - OWN_FILES - (blobs - FEW_BLOBS)
         return cls(
             memory=memory - heads,
             heads=heads,
@@ -43,7 +46,7 @@ class Share:
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),
-            clients=max(1, min(settings.max_connections // count, files - OWN_FILES - blobs)),
+            clients=max(1, min(settings.max_connections // count, room)),
             blobs=blobs,
         )
 

@@ -287,10 +287,10 @@ async def test_shut_gate_leaves_every_request_to_the_normal_road(house: House) -
 
 
 async def test_connection_of_ready_answers_is_closed_only_after_keepalive(serving: Open) -> None:
-    async with serving(patience=Patience(keepalive=0.3)) as house:
+    async with serving(patience=Patience(keepalive=1.0)) as house:
         wire = await taught(house, b"picture")
         for _ in range(4):
-            await pass_time(0.1)
+            await pass_time(0.3)
             assert (await wire.get("/imaginary/resize?width=1")).status == 200
         assert fast_lane(house).answered == 4
         assert await wire.closed()
@@ -314,7 +314,7 @@ async def test_client_that_takes_no_ready_answer_is_cut_and_logged(serving: Open
 async def test_ready_answer_on_its_way_keeps_its_connection_from_being_idle(
     serving: Open,
 ) -> None:
-    async with serving(patience=Patience(keepalive=0.1)) as house:
+    async with serving(patience=Patience(keepalive=1.0)) as house:
         wire = await taught(house, bytes(250_000), 4096)
         (protocol,) = house.open
         assert protocol.transport is not None
@@ -323,7 +323,7 @@ async def test_ready_answer_on_its_way_keeps_its_connection_from_being_idle(
         await wire.send(HELD)
         await until(lambda: fast_lane(house).answered == 1)
         assert not protocol.idle
-        await pass_time(0.3)  # three times the keep-alive
+        await pass_time(1.3)  # longer than the keep-alive
         await wire.send(HELD)  # behind a full buffer: the normal road
         replies = [await wire.reply(), await wire.reply()]
         assert [len(reply.body) for reply in replies] == [250_000, 250_000]

@@ -127,7 +127,7 @@ class Road:
             allowed_origins=("a.example", "b.example"), fast_lane_limit=limit, shared_max_age=600
         )
         application = pictures.application(lines.append, policy)
-        patience = Patience(keepalive=5.0, head=5.0, body=0.05, grace=0.0)
+        patience = Patience(keepalive=20.0, head=20.0, body=1.0, grace=0.0)
         listener = Listener(application, Clock(), patience)
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
