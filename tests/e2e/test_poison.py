@@ -29,7 +29,7 @@ POISONED = [
     (
         "watermark",
         "text=a%26width%3D7%23%3Fx&opacity=1",
-        {"text": "a&width=7#?x", "opacity": "1.0"},
+        {"text": "a&width=7#?x", "opacity": "1"},
     ),
     ("watermark", "text=a%0d%0aX-Evil:1", {"text": "a\r\nX-Evil:1"}),
 ]

@@ -167,7 +167,7 @@ def _fails_to_overlay(pair: Pair) -> bool:
     return _does(pair.request, "watermarkimage") and pair.ours.status in (404, 406)
 
 
-_LOOSE = ("palette", "speed", "aspectratio")
+_LOOSE = ("palette", "speed", "aspectratio", "background")
 _CHANNELS = _says("not one band", "must have 1 or", "vector must have", "bad dimensions")
 STATUS: tuple[Kind, ...] = ("status",)
 LIKENESS: tuple[Kind, ...] = ("likeness",)
@@ -222,7 +222,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("orientation-kept", "Q11", SHAPE, _turns_again),
     Difference("mirror-twice", "Q12", SHAPE, _mirrors_twice),
     Difference("turn-lost", "Q13", SHAPE, _loses_turn),
-    Difference("tiny-fit", "Q19", SHAPE, _is_tiny_fit),
+    Difference("tiny-fit", "Q19", (*STATUS, *SHAPE), _is_tiny_fit),
     Difference(
         "turned-twice-encoded",
         "Q13",
