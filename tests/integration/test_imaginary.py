@@ -212,7 +212,7 @@ async def test_of_two_one_is_killed_and_one_suspended_and_pictures_go_on(
 ) -> None:
     async with imaginary() as one, imaginary() as other, imaginary() as third:
         urls = (one.url, other.url, third.url)
-        server = server_at(tmp_path, "imcaxy", *urls, process_timeout=2, remember_failures=0)
+        server = server_at(tmp_path, "imcaxy", *urls, process_timeout=6, remember_failures=0)
         async with server:
             for width in range(20, 26):
                 shown(await asked(server, origin, "resize", f"width={width}"))
