@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
-from imcaxy import adapters, gallery
+from imcaxy import adapters, gallery, stores
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, StoreError
 from imcaxy.grammar.ladder import Ladder
@@ -71,8 +71,8 @@ class Server:
         self._stopping = asyncio.Event()
         self._journal = Journal(1)
         timeout = settings.store_timeout
-        self._blobs = adapters.blobs(settings, self._clock)
-        self._catalog = adapters.catalog(settings, self._clock)
+        self._blobs = stores.blobs(settings, self._clock)
+        self._catalog = stores.catalog(settings, self._clock)
         self._room = DiskRoom(settings.disk_limit)
         self._store = Store(
             self._catalog,
@@ -262,7 +262,7 @@ class Server:
         elif self._settings.minio_endpoint:  # then it is another server, which is reached or not
             catalog = await _tried("catalog", self._catalog.check)
         findings = [blobs, catalog]
-        if blobs[1] and catalog[1] and (local := adapters.local(self._blobs)):
+        if blobs[1] and catalog[1] and (local := stores.local(self._blobs)):
             look = partial(disk_outlook, self._catalog, local, self._settings.disk_limit)
             findings.append(await _tried("disk", look))
         return [*findings, await _tried("processor", self._processor.check)]
@@ -276,7 +276,7 @@ class Server:
             room=self._room,
             clock=self._clock,
             incarnation=self._incarnation,
-            care=Care(settings.client_timeout, settings.scrub_rate, adapters.local(self._blobs)),
+            care=Care(settings.client_timeout, settings.scrub_rate, stores.local(self._blobs)),
         )
 
 

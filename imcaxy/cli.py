@@ -7,7 +7,8 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imcaxy import __version__
-from imcaxy.errors import ImcaxyError, SettingsError
+from imcaxy.console.commands import add_commands
+from imcaxy.errors import ImcaxyError, RequestError, SettingsError, SourceError
 
 if TYPE_CHECKING:
     import socket
@@ -23,13 +24,20 @@ RED, PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 done, 1 something does not work, 2 a mistake in arguments or settings."""
+    """The exit status: 0 done, 1 something does not work, 2 a mistake in arguments or settings.
+
+    3 is `purge`'s: not confirmed by every instance.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     asked = (_worker_parser() if given[:1] == ["worker"] else _parser()).parse_args(given)
     try:
         return int(asked.run(asked))
     except SettingsError as error:
         _say(f"imcaxy: the settings cannot work (docs/settings.md):\n{error}")
+        return 2
+    except (RequestError, SourceError) as error:
+        accepted = f" Accepted is {error.accepted}." if error.accepted else ""
+        _say(f"imcaxy: {error.detail}{f' [{error.value}]' if error.value else ''}{accepted}")
         return 2
     except ImcaxyError as error:
         _say(f"imcaxy: {error.detail}")
@@ -64,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[flags], help=text, description=text)
         command.set_defaults(run=run)
+    add_commands(commands)
     return parser
 
 

@@ -71,7 +71,7 @@ def from_query(query: str) -> Asked:
 
     A plus sign in a URL is a plus sign: it is never a space there. Raises InvalidationMalformed.
     """
-    return _asked(read_query(query))
+    return from_members(read_query(query))
 
 
 def read_query(query: str) -> dict[str, Any]:
@@ -107,10 +107,11 @@ def from_json(body: bytes) -> Asked:
         raise InvalidationMalformed(
             "The body is not a JSON object.", value=type(members).__name__, accepted="an object"
         )
-    return _asked(members)
+    return from_members(members)
 
 
-def _asked(members: Mapping[str, object]) -> Asked:
+def from_members(members: Mapping[str, object]) -> Asked:
+    """The call of these members, by their names in JSON; raises InvalidationMalformed."""
     for name in members:
         if name not in _NAMES:
             raise InvalidationMalformed(

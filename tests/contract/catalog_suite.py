@@ -39,6 +39,41 @@ class CatalogSuite:
         assert list(await catalog.records(1, 10)) == [record]
         assert await catalog.head() == LogPosition(1, "r1")
 
+    async def test_last_record_that_names_one_of_the_keys_is_told(self, catalog: Catalog) -> None:
+        for number, key in ((1, "a"), (2, "b"), (3, "c")):
+            await catalog.append(a_record(number, key, "shared"))
+        found = await catalog.last_naming(["b", "a"])
+        assert found is not None
+        assert found.number == 2
+        shared = await catalog.last_naming(["shared", "a"])
+        assert shared is not None
+        assert shared.number == 3
+        assert await catalog.last_naming(["d"]) is None
+        assert await catalog.last_naming([]) is None
+
+    async def test_join_opens_what_is_there_whatever_the_blob_store(
+        self, open_catalog: OpenCatalog, catalog: Catalog
+    ) -> None:
+        await catalog.append(a_record(1, "a"))
+        joined = open_catalog()
+        try:
+            await joined.join()
+            assert await joined.head() == LogPosition(1, "r1")
+            assert await joined.append(a_record(2, "b"))
+        finally:
+            await joined.close()
+
+    async def test_join_where_no_server_was_is_an_error_and_makes_nothing(
+        self, open_catalog: OpenCatalog
+    ) -> None:
+        for _ in range(2):
+            joined = open_catalog()
+            try:
+                with pytest.raises(CatalogError):
+                    await joined.join()
+            finally:
+                await joined.close()
+
     async def test_number_taken_append_is_false_and_changes_nothing(
         self, catalog: Catalog, other: Catalog
     ) -> None:

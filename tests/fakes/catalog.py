@@ -70,6 +70,11 @@ class FakeCatalog:
             raise SettingsError("The catalog was first used with another blob store.")
         self.rows.blobs_id = blobs_id
 
+    async def join(self) -> None:
+        await self._meet("join")
+        if self.rows.blobs_id is None:
+            raise CatalogError("No server has used this catalog yet.")
+
     async def head(self) -> LogPosition:
         await self._meet("head")
         record = self.rows.log[max(self.rows.log)]
@@ -85,6 +90,11 @@ class FakeCatalog:
         await self._meet("record_of")
         found = (record for record in self.rows.log.values() if record.request == request)
         return next(found, None)
+
+    async def last_naming(self, keys: Sequence[str]) -> LogRecord | None:
+        await self._meet("last_naming")
+        found = (r for r in self.rows.log.values() if not set(keys).isdisjoint(r.keys))
+        return max(found, key=lambda record: record.number, default=None)
 
     async def latest(self, project: str) -> LogRecord | None:
         await self._meet("latest")

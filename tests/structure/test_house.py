@@ -23,8 +23,10 @@ LEVELS = {
     "__main__": 8,
     "cli": 7,
     "app": 6,
+    "console": 6,
     "adapters": 5,
     "gallery": 5,
+    "stores": 4,
     "server": 4,
     "proxy": 3,
     "jobs": 2,
@@ -49,7 +51,7 @@ LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
     ("settings", "errors"): "SettingsError",
 }
-READS_SETTINGS = {"adapters", "app", "cli", "share"}
+READS_SETTINGS = {"adapters", "app", "cli", "console", "share", "stores"}
 IMPURE = frozenset(
     {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
     | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}

@@ -133,6 +133,13 @@ class Catalog(Protocol):
         """
         ...
 
+    async def join(self) -> None:
+        """Open what a server has made, whatever its blob store, and make nothing.
+
+        For who keeps no pictures. CatalogError when no server has used it yet.
+        """
+        ...
+
     async def head(self) -> LogPosition:
         """The newest record's position; LOG_START when nothing was ever invalidated."""
         ...
@@ -147,6 +154,10 @@ class Catalog(Protocol):
 
     async def record_of(self, request: str) -> LogRecord | None:
         """The record that this request wrote."""
+        ...
+
+    async def last_naming(self, keys: Sequence[str]) -> LogRecord | None:
+        """The newest record that has one of these keys."""
         ...
 
     async def latest(self, project: str) -> LogRecord | None:

@@ -59,6 +59,26 @@ class Connections:
                     raise
                 time.sleep(_RETRY)
 
+    def join(self) -> None:
+        """Use the file that is there, with the blob store that it names.
+
+        Raises CatalogError when there is none, SettingsError when it is not ours or of another
+        version.
+        """
+        if not self._path.exists():
+            raise CatalogError(
+                f"There is no catalog in {self._path.parent}: no server has used it yet.",
+                value=str(self._path.parent),
+                accepted="the IMCAXY_DATA_DIR of the servers",
+            )
+        with contextlib.closing(self._open("rw")) as connection:
+            self._refuse_stranger(connection)
+            if _pragma(connection, "application_id") != APPLICATION:
+                raise CatalogError(f"{self._path} is empty: no server has used it yet.")
+            found = connection.execute("SELECT value FROM meta WHERE name = 'blobs'").fetchone()
+            self._blobs_id = str(found[0]) if found else ""
+            self._verify(connection)
+
     def use(self, function: Callable[[sqlite3.Connection], T], until: float) -> T:
         """What `function` returns when it is given this thread's connection."""
         try:

@@ -77,6 +77,11 @@ class MongoCatalog:
         await self._database.connect()
         await mongo_schema.make(self._database, blobs_id)
 
+    async def join(self) -> None:
+        """Connect; CatalogError when no server has used the database."""
+        await self._database.connect()
+        await mongo_schema.verify(self._database)
+
     async def head(self) -> LogPosition:
         """The newest record's position."""
         found = await self._database.some(LOG, {}, 1, sort=[("_id", -1)], fields=("request",))
@@ -96,6 +101,12 @@ class MongoCatalog:
         """The record that this request wrote."""
         found = await self._database.one(LOG, {"request": request})
         return _rows(documents.to_record, [found])[0] if found else None
+
+    async def last_naming(self, keys: Sequence[str]) -> LogRecord | None:
+        """The newest record that has one of these keys."""
+        chosen = {"keys": {"$in": list(keys)}}
+        found = await self._database.some(LOG, chosen, 1, sort=[("_id", -1)])
+        return _rows(documents.to_record, found)[0] if found else None
 
     async def latest(self, project: str) -> LogRecord | None:
         """The project's newest record that carries a commit."""

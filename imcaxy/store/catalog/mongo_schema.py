@@ -41,20 +41,31 @@ async def make(database: Database, blobs_id: str) -> None:
 
     Raises SettingsError when the database belongs to another version or another blob store.
     """
-    version = await _once(database, {"_id": "schema", "value": VERSION})
-    if version != VERSION:
-        raise SettingsError(
-            f"IMCAXY_MONGO_CONNECTION_STRING: the {database.place} has version {version}, needed "
-            f"is {VERSION}: name another database, or start the version of Imcaxy that made it",
-            value=str(version),
-            accepted=str(VERSION),
-        )
+    _refuse_other_version(database, await _once(database, {"_id": "schema", "value": VERSION}))
     await _make_indexes(database)
     await database.insert(LOG, from_record(_FIRST))
     found = await _once(database, {"_id": "blobs", "value": blobs_id})
     if found != blobs_id:
         raise SettingsError(
             _MISMATCH.format(place=database.place), value=blobs_id, accepted=str(found)
+        )
+
+
+async def verify(database: Database) -> None:
+    """Make nothing; CatalogError when no server has used the database, else as `make`."""
+    found = await database.one(META, {"_id": "schema"})
+    if found is None:
+        raise CatalogError(f"No server has used the {database.place} yet.", value=database.place)
+    _refuse_other_version(database, found.get("value"))
+
+
+def _refuse_other_version(database: Database, version: object) -> None:
+    if version != VERSION:
+        raise SettingsError(
+            f"IMCAXY_MONGO_CONNECTION_STRING: the {database.place} has version {version}, needed "
+            f"is {VERSION}: name another database, or start the version of Imcaxy that made it",
+            value=str(version),
+            accepted=str(VERSION),
         )
 
 

@@ -85,6 +85,12 @@ class SQLiteCatalog:
         with self._translated():
             await self._scanner.run(partial(self._incarnations.tidy, known), self._timeout)
 
+    async def join(self) -> None:
+        """Open the file that is there; CatalogError when there is none."""
+        refuse_network(self._directory)
+        with self._translated():
+            await self._scanner.run(self._connections.join, self._timeout * 2)
+
     async def head(self) -> LogPosition:
         """The newest record's position."""
         sql = "SELECT number, request FROM log ORDER BY number DESC LIMIT 1"
@@ -113,6 +119,13 @@ class SQLiteCatalog:
         """The record that this request wrote."""
         found = await self._all(rows.to_record, "SELECT * FROM log WHERE request = ?", request)
         return found[0] if found else None
+
+    async def last_naming(self, keys: Sequence[str]) -> LogRecord | None:
+        """The newest record that has one of these keys; each is looked up by its index."""
+        sql = "SELECT max(number) FROM log_keys WHERE key = ?"
+        rows_found = [await self._one(sql, key) for key in keys]
+        numbers = [row[0] for row in rows_found if row and row[0] is not None]
+        return (await self.records(max(numbers), 1))[0] if numbers else None
 
     async def latest(self, project: str) -> LogRecord | None:
         """The project's newest record that carries a commit."""

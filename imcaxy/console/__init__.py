@@ -1,0 +1,1 @@
+"""What an operator asks and does at a command line, through the catalog and the servers."""
