@@ -5,7 +5,8 @@ What to do lies in the directory that SABOTAGE names, as files:
 `kill-POINT`      the first process to come there is killed (and takes the file away)
 `cut-PID`         that process' catalog answers nothing
 `slow-blobs`      every blob takes as many seconds as the file says
-`made`            written here: a line for each picture that is made, its signature and log number
+`made`            written here: a line for each picture that is made, with its signature, log
+                  number and claim (0: the catalog did not answer)
 
 MUTANT switches one rule of the purge protocol off, to see that a test notices.
 """
@@ -121,7 +122,8 @@ def count_jobs() -> None:
 
     async def counted(self: job.Job, claim: Any) -> bool:
         with (PLACE / "made").open("a") as made:
-            made.write(f"{self._signature} {self._as_of.number} {os.getpid()}\n")
+            number = claim.number if claim else 0
+            made.write(f"{self._signature} {self._as_of.number} {number} {os.getpid()}\n")
         return await inner(self, claim)
 
     job.Job._make = counted  # type: ignore[method-assign] # what this file is for

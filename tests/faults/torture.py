@@ -23,8 +23,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
+from imcaxy.tasks import Tasks
 from tests.e2e.crew import Crew
 from tests.e2e.harness import Answer, Request, ScriptedOrigin, Server, eventually
 from tests.e2e.purging import SETTINGS, Told, invalidate, look
@@ -35,6 +37,7 @@ PATH = "/v.png"
 WIDTHS = (48, 96, 192)
 WORKERS = 4
 READERS = 4  # that read all the time
+STIRRED = 6  # new variants that are asked for just before an invalidation
 READS = 32  # after each invalidation; a worker is missed by all of them once in 10,000 rounds
 PATIENCE = 45.0  # seconds in which an invalidation must be done
 PURGE_TIMEOUT = 1.5  # seconds
@@ -44,6 +47,14 @@ MUTANTS = ("i2", "i3", "i4", "late", "numbers", "k2")
 KINDS = {"quiet": 60, "kill": 24, "slow": 12, "stop": 4, "cut": 0.15}
 
 
+class Made(NamedTuple):
+    """A picture that was made."""
+
+    signature: str
+    as_of: int
+    claim: int  # 0: the catalog did not answer
+
+
 @dataclass
 class Tally:
     """What happened."""
@@ -51,6 +62,7 @@ class Tally:
     rounds: Counter[str] = field(default_factory=Counter)
     reads: int = 0
     made: int = 0
+    unclaimed: int = 0  # of them in quiet rounds, because the catalog was too slow
     killed: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  # calls that were sent again under their request
     pending: int = 0  # answers 202
@@ -67,7 +79,8 @@ class Torture:
         self._random = random.Random(seed)
         self._version = 1  # what the origin serves
         self._floor = 1  # what the last answered invalidation promises
-        self._noisy = False  # whether requests may fail now
+        self._took = 0.0  # seconds of the last invalidation
+        self._tasks = Tasks()
         self._origin = ScriptedOrigin()
         self._server = Server(
             place / "server",
@@ -102,7 +115,7 @@ class Torture:
 
     def _picture(self, _: Request) -> Answer:
         """The present version; it often arrives late, when it may be the present one no more."""
-        delay = self._random.choice((0.0, 0.0, 0.01, 0.05, 0.15))
+        delay = self._random.choice((0.0, 0.0, 0.01, 0.05, 0.2))
         return Answer(versioned(self._version), delay=delay)
 
     def _target(self, width: int) -> str:
@@ -112,24 +125,24 @@ class Torture:
     async def _round(self, kind: str) -> None:
         await getattr(self, f"_{kind}")()
         await self._read_all(quiet=kind == "quiet")
-        self._noisy = False
+        await self._tasks.drain(20.0)
 
     async def _quiet(self) -> None:
         before = len(self._made())
-        began = time.perf_counter()
         told = await self._purge()
-        self.tally.seconds.append(time.perf_counter() - began)
+        self.tally.seconds.append(self._took)
         if told.status != 200:
             self._fault(f"a quiet invalidation was answered {told.status}: {told.body}")
         await self._read_all(quiet=True)
-        jobs = Counter(
-            signature for signature, as_of in self._made()[before:] if as_of >= told.body["number"]
-        )
-        if jobs and max(jobs.values()) > 1:
-            self._fault(f"a variant was made {max(jobs.values())} times for one version")
+        made = [each for each in self._made()[before:] if each.as_of >= told.body["number"]]
+        claimed = Counter(each.signature for each in made if each.claim)
+        self.tally.unclaimed += sum(not each.claim for each in made)
+        for signature, times in claimed.items():
+            if times > 1:
+                claims = [each.claim for each in made if each.signature == signature]
+                self._fault(f"a variant was made {times} times for one version: claims {claims}")
 
     async def _kill(self) -> None:
-        self._noisy = True
         where = self._random.choice(POINTS)
         armed = self._place / f"kill-{where}"
         armed.touch()
@@ -150,13 +163,12 @@ class Torture:
         (self._place / "slow-blobs").unlink()
 
     async def _stop(self) -> None:
-        self._noisy = True
         stopped = self._random.choice(sorted(self._crew.pids))
         os.kill(stopped, signal.SIGSTOP)
         try:
             told = await self._purge(stopped=stopped)
             # They wait in its queue, and were sent after the invalidation was durable.
-            waiting = [asyncio.ensure_future(self._read()) for _ in range(READS)]  # noqa: TID251 - a task of the test
+            waiting = [self._tasks.start(self._read(), "queue") for _ in range(READS)]
             await asyncio.sleep(0.05)
         finally:
             os.kill(stopped, signal.SIGCONT)
@@ -164,7 +176,6 @@ class Torture:
         await self._done(told.body["number"])
 
     async def _cut(self) -> None:
-        self._noisy = True
         victim = self._random.choice(sorted(self._crew.pids))
         cut = self._place / f"cut-{victim}"
         cut.touch()
@@ -176,10 +187,19 @@ class Torture:
             cut.unlink()
 
     async def _purge(self, stopped: int | None = None) -> Told:
-        """Raise the version and invalidate until it is done; then older ones are faults."""
+        """Raise the version and invalidate until it is done; then older ones are faults.
+
+        New variants are asked for just before, so that downloads and jobs of the old version are
+        under way meanwhile.
+        """
+        widths = [self._random.randrange(20, 400) for _ in range(STIRRED)]
+        for width in widths:
+            self._tasks.detach(self._read(width), "stir")
+        await asyncio.sleep(self._random.choice((0.0, 0.01, 0.03)))
         self._version += 1
+        began = time.perf_counter()
         version, request = self._version, uuid.uuid4().hex
-        deadline = time.perf_counter() + PATIENCE
+        deadline = began + PATIENCE
         while True:
             told = await self._call(request)
             if told is not None and told.status == 200:
@@ -195,6 +215,7 @@ class Torture:
                 return Told(0, {"number": 0})
             self.tally.repeated += 1
         self._floor = version
+        self._took = time.perf_counter() - began
         return told
 
     async def _call(self, request: str) -> Told | None:
@@ -226,22 +247,23 @@ class Torture:
                 await self._read()
                 await asyncio.sleep(self._random.random() * 0.02)
 
-        readers = [asyncio.ensure_future(forever()) for _ in range(READERS)]  # noqa: TID251 - a task of the test
+        tasks = Tasks()
+        for _ in range(READERS):
+            tasks.detach(forever(), "reader")
         try:
             yield
         finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            await tasks.drain(0.0)
 
     async def _read_all(self, *, quiet: bool) -> None:
         await asyncio.gather(*(self._read(quiet=quiet) for _ in range(READS)))
 
-    async def _read(self, *, quiet: bool = False) -> None:
+    async def _read(self, width: int | None = None, *, quiet: bool = False) -> None:
         floor = self._floor
+        target = self._target(width or self._random.choice(WIDTHS))
         try:
             async with asyncio.timeout(20):
-                answer = await self._server.client.get(self._target(self._random.choice(WIDTHS)))
+                answer = await self._server.client.get(target)
         except (OSError, TimeoutError, AssertionError, ValueError) as error:
             if quiet:
                 self._fault(f"a read broke in a quiet round: {error!r}")
@@ -256,12 +278,12 @@ class Torture:
             status = answer.headers["cache-status"]
             self._fault(f"version {version} was served after {floor} was promised ({status})")
 
-    def _made(self) -> list[tuple[str, int]]:
+    def _made(self) -> list[Made]:
         try:
             lines = (self._place / "made").read_text().splitlines()
         except FileNotFoundError:
             return []
-        return [(line.split()[0], int(line.split()[1])) for line in lines]
+        return [Made(line[0], int(line[1]), int(line[2])) for line in map(str.split, lines)]
 
     def _fault(self, text: str) -> None:
         self.tally.faults.append(text)
@@ -282,7 +304,7 @@ def told(tally: Tally) -> str:
     """What happened, for people."""
     lines = [
         f"rounds: {dict(tally.rounds)}, killed at: {dict(tally.killed)}",
-        f"{tally.reads} reads, {tally.made} pictures made, {tally.pending} answers 202, "
+        f"{tally.reads} reads, {tally.made} pictures made ({tally.unclaimed} unclaimed), {tally.pending} answers 202, "
         f"{tally.repeated} calls repeated",
     ]
     if quiet := sorted(tally.seconds):
