@@ -1,4 +1,4 @@
-"""Pictures whose pixels say which version they are, also after they were resized."""
+"""Pictures whose pixels say which version they are, also resized to 64 pixels and more."""
 
 from functools import cache
 
