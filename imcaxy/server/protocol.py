@@ -36,6 +36,7 @@ from imcaxy.server.unsent import Unsent
 LINE_LIMIT = 64 * 1024  # bytes of a request line
 FIELD_LIMIT = 32 * 1024  # bytes of one header field
 BODY_LIMIT = 8 * 1024 * 1024  # bytes of a request's body that a handler may read
+_SMALL = 16 * 1024  # bytes of a body that are copied faster than two buffers are handed over
 LINGER = 1.0  # seconds that what a refused client still sends is read and dropped
 
 _FULL = (
@@ -190,7 +191,10 @@ class Protocol(RequestHandler):
         if transport is None or transport.is_closing():
             return
         head, body, *_ = reply
-        transport.writelines((head, body) if body else (head,))
+        if len(body) <= _SMALL:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
         self.served += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if not self.writing_paused:
