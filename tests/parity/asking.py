@@ -131,11 +131,11 @@ def _message(body: bytes) -> str:
 @asynccontextmanager
 async def both(directory: Path) -> AsyncIterator[Both]:
     """An origin with every source, our server and a real Imaginary; raises NoImaginary."""
-    settings = {"remember_failures": 0, "processes": 2}
+    settings = {"remember_failures": 0, "processes": 2, "process_timeout": 90}
     async with Imaginary() as theirs, ScriptedOrigin() as origin:
         for item in sources().values():
             origin.script(f"/{item.name}", Answer(item.body, media_type="image/x"))
-        timeout = aiohttp.ClientTimeout(total=30)
+        timeout = aiohttp.ClientTimeout(total=90)
         async with (
             Server(directory, **settings) as ours,
             aiohttp.ClientSession(timeout=timeout) as session,
