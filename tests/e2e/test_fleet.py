@@ -125,7 +125,9 @@ async def test_part_that_is_away_costs_hits_nothing_and_misses_only_their_keepin
         for index in range(3):
             assert await here.status(index) == HIT
             told[await here.status(index, width)] += 1
-    assert told[NOT_STORED] == 18, told
+    assert sum(told.values()) == 18
+    # Without the bucket only the end of a picture tells that it is not kept: its head was sent.
+    assert set(told) <= ({NOT_STORED} if part == "mongo" else {NOT_STORED, STORED}), told
     slowest = max([(await here.get(index)).took for index in range(3)])
     assert slowest < 1.0  # seconds, where an exchange takes some milliseconds
     relay.let_pass()
