@@ -28,7 +28,7 @@ def from_entry(entry: Entry) -> Document:
         "used": entry.used,
         "request": entry.request,
         "uses": entry.uses,
-        "seen": [list(each) for each in entry.seen],
+        "seen": [seen._asdict() for seen in entry.seen],  # FerretDB takes no list in a list
     }
 
 
@@ -46,7 +46,7 @@ def to_entry(document: Mapping[str, Any]) -> Entry:
         used=it["used"],
         request=it["request"],
         uses=it["uses"],
-        seen=tuple(Seen(*each) for each in it.get("seen", ())),
+        seen=tuple(Seen(**seen) for seen in it.get("seen", ())),
     )
 
 

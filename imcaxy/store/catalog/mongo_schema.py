@@ -17,7 +17,6 @@ INDEXES = (
     (LOG, "log_keys", (("keys", 1), ("_id", 1)), False),
     (LOG, "log_project", (("project", 1), ("_id", -1)), False),
     (LOG, "log_commit", (("commit", 1), ("_id", -1)), False),
-    (LOG, "log_commit", (("commit", 1), ("_id", -1)), False),
     (CLEARED, "cleared_number", (("number", 1), ("page", 1)), True),
     (ENTRIES, "entries_signature", (("signature", 1), ("as_of", -1)), False),
     (ENTRIES, "entries_keys", (("keys", 1), ("as_of", 1)), False),
