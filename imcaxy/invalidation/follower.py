@@ -17,7 +17,7 @@ from imcaxy.store.catalog.base import Catalog, Instance, LogRecord
 from imcaxy.tasks import Tasks
 
 BRIEF = 0.5  # seconds that a request waits for a look at the log
-BEAT = 10.0  # seconds between two signs of life when nothing happens
+BEAT = 10.0  # seconds between two signs of life when nothing happens, of a shorter grace a third
 _PAGE = 1000  # records read at once
 _LONGEST_PAUSE = 1.0  # seconds between two looks that fail
 
@@ -48,9 +48,11 @@ class Follower:
         self._tasks = tasks
         self._grace = grace
         self._late = catalog.pace.late
+        self._beat = min(BEAT, grace / 3)
         self._read_at = float("-inf")  # Clock.now() at which the last look that succeeded began
         self._told_at = float("-inf")  # the same of the last row written
         self._told: LogPosition | None = None  # what that row says
+        self._listed_at = float("-inf")  # when others began, or began again, to wait for this one
         self._failing = False  # whether a look has failed, or hung, since the last that succeeded
         self._look: asyncio.Task[bool] | None = None
         self._telling = asyncio.Lock()
@@ -62,8 +64,13 @@ class Follower:
 
     @property
     def is_current(self) -> bool:
-        """Whether what is held here may be handed out without a look at the log."""
-        return self._clock.now() - self._read_at <= self._late
+        """Whether what is held here may be handed out without a look at the log.
+
+        Not by an instance that others may have struck from the list, however well it reads: nobody
+        waits for it.
+        """
+        now = self._clock.now()
+        return now - self._read_at <= self._late and self._is_listed(now)
 
     @property
     def cut_off(self) -> bool:
@@ -89,7 +96,7 @@ class Follower:
             await self._clock.sleep(pause)
             done = await self._shared_look()
             pause = poll if done else min(_LONGEST_PAUSE, max(poll, pause) * 2)
-            beat_is_due = self._clock.now() - self._told_at >= BEAT
+            beat_is_due = self._clock.now() - self._told_at >= self._beat
             if done and (self._told != self._ledger.position or beat_is_due):
                 await self.tell()
 
@@ -106,8 +113,8 @@ class Follower:
         now = self._clock.now()
         if now - self._read_at > self._late:
             self._failing = True
-            if now - self._last_sign() > self._grace:
-                self._ledger.forget()
+        if not self._is_listed(now):
+            self._ledger.forget()
 
     async def look_anew(self) -> None:
         """Look at the log from now on: every record that anybody has seen before is applied.
@@ -148,7 +155,18 @@ class Follower:
                 left=left,
             )
             await self._catalog.write_instance(row)
+            now = self._clock.now()
+            if now - self._last_sign() > self._grace:
+                self._listed_at = now
             self._told, self._told_at = position, began
+
+    def _is_listed(self, now: float) -> bool:
+        """Whether others have waited for this instance since its last look at the log, and do.
+
+        Who was struck from the list and is on it anew has to look once more, as at the start (I0):
+        nobody waited for it when the records in between were written.
+        """
+        return now - self._last_sign() <= self._grace and self._listed_at <= self._read_at
 
     def _last_sign(self) -> float:
         """From when on others may take this instance for dead.

@@ -28,11 +28,12 @@ class Watched(Ledger):
 
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None, grace: float = GRACE) -> None:
         self.clock, self.tasks = FakeClock(), Tasks()
         self.catalog, self.ledger = FakeCatalog(), Watched()
+        self.catalog.pace = pace or self.catalog.pace
         self.follower = Follower(
-            self.catalog, self.ledger, an_instance("me"), self.clock, self.tasks, GRACE
+            self.catalog, self.ledger, an_instance("me"), self.clock, self.tasks, grace
         )
 
     async def write(self, number: int, *keys: str, request: str | None = None) -> None:
@@ -198,6 +199,57 @@ async def test_row_that_is_not_written_counts_where_the_dead_are_not_known() -> 
     await world.clock.advance(LATE + 1)
     await world.follower.catch_up()
     assert world.forgotten() == 1, "others struck it from the list"
+    await world.tasks.drain(0.0)
+
+
+async def test_instance_that_reads_but_writes_no_row_forgets_when_the_grace_is_over() -> None:
+    """Who is struck from the list is waited for by nobody, so a young look is not enough."""
+    world = World(Pace(poll=0.25, late=LATE, dead_are_known=False))
+    await world.follower.start()
+    world.catalog.faults.fail("write_instance")
+    await world.clock.advance(GRACE + 1)
+    await world.follower.look_and_tell()
+    assert not world.is_current()
+    await world.follower.catch_up()
+    assert world.forgotten() == 1
+    assert not world.cut_off()
+    world.catalog.faults.heal()
+    await world.clock.advance(0.1)
+    await world.follower.tell()
+    assert not world.is_current(), "records before the row came unseen"
+    await world.follower.look_anew()
+    assert world.is_current()
+    await world.tasks.drain(0.0)
+
+
+async def test_look_that_began_before_the_new_row_does_not_count() -> None:
+    world = World(Pace(poll=0.25, late=LATE, dead_are_known=False))
+    await world.follower.start()
+    await world.clock.advance(GRACE + 1)
+    world.catalog.faults.hang("head")
+    looking = asyncio.gather(world.follower.look_anew())
+    await world.catalog.faults.reached("head")
+    await world.clock.advance(0.1)
+    await world.follower.tell()
+    world.catalog.faults.heal()
+    await looking
+    assert not world.is_current()
+    await world.follower.look_anew()
+    assert world.is_current()
+    await world.tasks.drain(0.0)
+
+
+async def test_short_grace_is_told_of_more_often() -> None:
+    """A row that others find unchanged for the grace and a margin is struck off."""
+    world = World(Pace(poll=0.25, late=LATE, dead_are_known=False), grace=6.0)
+    await world.follower.start()
+    world.tasks.detach(world.follower.follow(), "follow")
+    await settle()
+    for _ in range(20):
+        seen = world.catalog.rows.instances["me"].seen
+        await world.clock.advance(3)
+        assert world.catalog.rows.instances["me"].seen > seen
+        assert world.is_current()
     await world.tasks.drain(0.0)
 
 
