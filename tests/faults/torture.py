@@ -157,10 +157,16 @@ class Torture:
         await eventually(lambda: len(self._crew.pids) == WORKERS)
 
     async def _slow(self) -> None:
-        (self._place / "slow-blobs").write_text(str(self._random.choice((0.02, 0.1, 0.3))))
-        await self._read_all(quiet=False)
+        """Workers read from the disk, slowly, what another has made, while it is invalidated."""
+        widths = [self._random.randrange(min(WIDTHS), 400) for _ in range(STIRRED)]
+        await asyncio.gather(*map(self._read, widths))
+        (self._place / "slow-blobs").write_text(str(self._random.choice((0.05, 0.1, 0.3))))
+        for width in widths * WORKERS:
+            self._tasks.detach(self._read(width), "slow")
         await self._purge()
         (self._place / "slow-blobs").unlink()
+        await self._tasks.drain(20.0)
+        await asyncio.gather(*(self._read(width) for width in widths * WORKERS))
 
     async def _stop(self) -> None:
         stopped = self._random.choice(sorted(self._crew.pids))
