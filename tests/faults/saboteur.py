@@ -150,7 +150,7 @@ class Mutants:
     def i3() -> None:
         """An entry is served whatever the log says."""
         text = schema.FIND
-        start, end = text.index("AND \n"), text.index("ORDER BY")
+        start, end = text.index("AND EXISTS"), text.index("ORDER BY")
         schema.FIND = text[:start] + text[end:]
 
     @staticmethod
