@@ -3,10 +3,12 @@
 import ipaddress
 
 from imcaxy.clock import Clock
+from imcaxy.grammar.ladder import Ladder
 from imcaxy.processors.base import Processor
 from imcaxy.processors.imaginary.engine import Bounds
 from imcaxy.processors.imaginary.processor import ImaginaryProcessor
 from imcaxy.processors.vips.processor import VipsProcessor
+from imcaxy.proxy.planning import Rules
 from imcaxy.settings import Settings
 from imcaxy.settings_text import parse_nameserver
 from imcaxy.share import Share
@@ -52,4 +54,15 @@ def file_reader(settings: Settings) -> DirectoryReader:
     """Sources of a directory."""
     return DirectoryReader(
         settings.source_dir, max_bytes=settings.max_source_bytes, timeout=settings.fetch_timeout
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """What requests may ask for."""
+    rule = settings.width_rule
+    return Rules(
+        auto_formats=settings.auto_formats,
+        save_data_quality_step=settings.save_data_quality_step,
+        ladder=None if rule == "off" else Ladder(settings.widths, strict=rule == "strict"),
+        request_timeout=settings.request_timeout,
     )

@@ -12,7 +12,6 @@ from functools import partial
 from imcaxy import adapters, gallery, stores
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, StoreError
-from imcaxy.grammar.ladder import Ladder
 from imcaxy.grammar.purge_keys import purge_keys
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.hub.hub import Hub
@@ -30,14 +29,19 @@ from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.jobs.slots import Slots
 from imcaxy.journal import Journal, JournalHandler
+from imcaxy.proxy.explaining import Observer
 from imcaxy.proxy.fallback import Fallback
-from imcaxy.proxy.proxy import ImageProxy, Rules
+from imcaxy.proxy.planning import Planner
+from imcaxy.proxy.proxy import ImageProxy
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.application import Application
+from imcaxy.server.counters import Counters
 from imcaxy.server.invalidations import Invalidations
 from imcaxy.server.listening import Listener
+from imcaxy.server.observing import Observing
 from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.tokens import Tokens
+from imcaxy.server.vitals import Vitals
 from imcaxy.server.workers import Supervisor, worker_command
 from imcaxy.settings import Settings
 from imcaxy.share import Share, allow_many_files
@@ -74,10 +78,11 @@ class Server:
         self._blobs = stores.blobs(settings, self._clock)
         self._catalog = stores.catalog(settings, self._clock)
         self._room = DiskRoom(settings.disk_limit)
+        self._memory = MemoryTier(self._share.memory)
         self._store = Store(
             self._catalog,
             self._blobs,
-            MemoryTier(self._share.memory),
+            self._memory,
             self._clock,
             self._tasks,
             timeout,
@@ -139,7 +144,7 @@ class Server:
             claims=self._claims,
             downloads=self._downloads,
             processor=self._processor,
-            slots=Slots(share.running, settings.queue_timeout, self._clock),
+            slots=(slots := Slots(share.running, settings.queue_timeout, self._clock)),
             failures=self._failures,
             log=self._follower,
             clock=self._clock,
@@ -154,14 +159,7 @@ class Server:
         fallback = None
         if settings.fallback == "source":
             fallback = Fallback(self._downloads, lambda: self._follower.position, self._clock)
-        rule = settings.width_rule
-        rules = Rules(
-            auto_formats=settings.auto_formats,
-            save_data_quality_step=settings.save_data_quality_step,
-            ladder=None if rule == "off" else Ladder(settings.widths, strict=rule == "strict"),
-            request_timeout=settings.request_timeout,
-        )
-        proxy = ImageProxy(parts, jobs, self._versions, fallback, rules)
+        proxy = ImageProxy(parts, jobs, self._versions, fallback, adapters.rules(settings))
         policy = HttpPolicy(
             allowed_origins=settings.allowed_origins,
             max_age=settings.max_age,
@@ -174,12 +172,33 @@ class Server:
             fast_lane_limit=share.heads,
             signature_key=settings.url_signature_key.get_secret_value().encode(),
         )
-        log = AccessLog(self._journal.emit, self._clock)
-        extra = (*gallery.routes(settings.source_dir), *self._invalidations().routes())
+        counters, purger, tokens = Counters(), self._purger(), Tokens(settings.tokens)
+        log = AccessLog(self._journal.emit, self._clock, counters)
+        observing = Observing(
+            settings.instance_name,
+            Vitals(
+                counters=counters,
+                memory=self._memory,
+                hub=self._hub,
+                jobs=jobs,
+                slots=slots,
+                downloads=self._downloads,
+                log=self._follower,
+                purger=purger,
+            ),
+            Planner(adapters.rules(settings), self._processor),
+            Observer(self._store, self._hub, self._failures, self._follower),
+            self._catalog,
+        )
+        extra = (
+            *gallery.routes(settings.source_dir),
+            *Invalidations(purger, tokens).routes(),
+            *observing.routes(tokens),
+        )
         bodies = self._bodies if settings.allow_post else None
         return Application(proxy, policy, self._health, self._clock, log, extra, bodies=bodies)
 
-    def _invalidations(self) -> Invalidations:
+    def _purger(self) -> Purger:
         purger = Purger(
             self._catalog,
             self._confirming,
@@ -190,7 +209,7 @@ class Server:
         )
         purger.at_append(self._follower.look_and_tell)
         self._age(purger)
-        return Invalidations(purger, Tokens(self._settings.tokens))
+        return purger
 
     def _age(self, purger: Purger) -> None:
         longest, after = self._settings.max_entry_age, self._settings.revalidate_after

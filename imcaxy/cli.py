@@ -149,12 +149,11 @@ def _check(asked: argparse.Namespace) -> int:
 def _health(asked: argparse.Namespace) -> int:
     from http.client import HTTPConnection, HTTPException
 
+    from imcaxy.console.asking import reachable
     from imcaxy.settings import load
 
     settings = load(**_flags(asked))
-    # A server that listens on all addresses is asked on this machine's own.
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it
-    host = everywhere.get(settings.host, settings.host)
+    host = reachable(settings.host)
     connection = HTTPConnection(host, settings.port, timeout=HEALTH_TIMEOUT)
     try:
         connection.request("GET", "/healthz")

@@ -11,9 +11,11 @@ _Commands = Any  # argparse names no public type for what add_subparsers returns
 
 
 def add_commands(commands: _Commands) -> None:
-    """Add purge and instances to the program's commands."""
+    """Add purge, instances, explain and stats to the program's commands."""
     _add_purge(commands)
     _add(commands, "instances", _instances, "list who shares the catalog, and how far each is")
+    _add_explain(commands)
+    _add_address(_add(commands, "stats", _stats, "print figures of the catalog and each instance"))
 
 
 def _add(commands: _Commands, name: str, run: object, text: str) -> argparse.ArgumentParser:
@@ -34,6 +36,18 @@ def _add_purge(commands: _Commands) -> None:
     command.add_argument("--dry-run", action="store_true", help="count, and change nothing")
     command.add_argument("--project", default="", help="for which project")
     command.add_argument("--commit", default="", help="the project's commit, which moves by it")
+
+
+def _add_explain(commands: _Commands) -> None:
+    command = _add(commands, "explain", _explain, "say why a picture is a hit or a miss")
+    command.add_argument("url", metavar="URL", help="/imaginary/OPERATION?url=…, or a whole URL")
+    command.add_argument("--accept", help="the request's Accept, which chooses with type=auto")
+    _add_address(command)
+
+
+def _add_address(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", help="where the servers are asked (IMCAXY_HOST)")
+    command.add_argument("--port", help="the same (IMCAXY_PORT)")
 
 
 def _purge(asked: argparse.Namespace) -> int:
@@ -69,6 +83,24 @@ def _instances(asked: argparse.Namespace) -> int:
 
     found = asyncio.run(instances(load()))
     _show([each.to_json() for each in found] if asked.json else told(found), as_json=asked.json)
+    return 0
+
+
+def _explain(asked: argparse.Namespace) -> int:
+    from imcaxy.console.explaining import explain, told
+    from imcaxy.settings import load
+
+    found = asyncio.run(explain(load(host=asked.host, port=asked.port), asked.url, asked.accept))
+    _show(found.to_json() if asked.json else told(found))
+    return 0
+
+
+def _stats(asked: argparse.Namespace) -> int:
+    from imcaxy.console.stats import stats, told
+    from imcaxy.settings import load
+
+    found = asyncio.run(stats(load(host=asked.host, port=asked.port)))
+    _show(found.to_json() if asked.json else told(found))
     return 0
 
 

@@ -33,6 +33,21 @@ def purge_keys(sources: Iterable[Source]) -> tuple[str, ...]:
     return tuple(keys)
 
 
+def named_keys(sources: Iterable[Source]) -> dict[str, str]:
+    """The same keys, each with what it stands for in words an operator knows."""
+    names = {_EVERYTHING: "everything"}
+    for source in sources:
+        host, segments, folder = _place(source)
+        here = host if host == FILES else f"{host}/"
+        names[_host_key(host)] = "the source directory" if host == FILES else f"host {host}"
+        depth = len(segments) if folder else len(segments) - 1
+        for length in range(1, min(depth, DEEPEST) + 1):
+            name = f"folder {here}{'/'.join(segments[:length])}/"
+            names[_path_key("folder", host, segments[:length])] = name
+        names[_path_key("file", host, segments)] = f"file {here}{'/'.join(segments)}"
+    return names
+
+
 def file_key(source: Source) -> str:
     """The key that hits this source, whatever its query."""
     host, segments, _ = _place(source)

@@ -77,6 +77,11 @@ class Follower:
         """Whether the log could not be read lately."""
         return self._failing
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the last look at the log that succeeded began."""
+        return self._clock.now() - self._read_at
+
     def allows(self, keys: Sequence[str], as_of: LogPosition) -> bool:
         """Whether bytes of these keys and this age may be handed out (I2)."""
         return self._ledger.allows(keys, as_of)

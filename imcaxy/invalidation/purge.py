@@ -64,6 +64,7 @@ class Purger:
         self._clock = clock
         self._tasks = tasks
         self._timeout = timeout
+        self.recorded = 0  # invalidations that were written, or found written, here
         self._appended: Callable[[], Awaitable[None]] | None = None
 
     def at_append(self, call: Callable[[], Awaitable[None]]) -> None:
@@ -112,6 +113,7 @@ class Purger:
                 value=asked.request,
                 retry_after=1.0,
             ) from error
+        self.recorded += 1
         since = self._clock.now()
         if self._appended is not None:
             await self._appended()

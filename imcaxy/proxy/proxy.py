@@ -2,63 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
-from imcaxy.errors import (
-    FormatUnsupported,
-    ImcaxyError,
-    OperationUnknown,
-    OperationUnsupported,
-    ProcessingError,
-    StoreError,
-    WaitExpired,
-)
-from imcaxy.grammar.image_request import ImageRequest
-from imcaxy.grammar.ladder import Ladder, hold_to_ladder
-from imcaxy.grammar.negotiation import negotiate
-from imcaxy.grammar.parse import Parsed, parse_image_request
-from imcaxy.grammar.pipeline import named_formats, request_steps
-from imcaxy.grammar.signature import signature
+from imcaxy.errors import ImcaxyError, ProcessingError, StoreError, WaitExpired
 from imcaxy.grammar.variant import Variant
 from imcaxy.hub.stream import Detached, Stream
 from imcaxy.jobs.job import Parts
 from imcaxy.jobs.jobs import Jobs
 from imcaxy.proxy.base import Asked, AtHand, CacheStatus, Plan, Served
 from imcaxy.proxy.fallback import Fallback
+from imcaxy.proxy.planning import ImagePlan, Planner, Rules
 from imcaxy.store.kept import Kept
 
 METHOD = CacheStatus(hit=False, fwd="method")  # a POST is never answered from the cache
 _FOREIGN = "a plan of another proxy"
 
 _log = logging.getLogger("imcaxy.proxy")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the settings say of requests."""
-
-    auto_formats: Sequence[str]
-    save_data_quality_step: int  # points of quality; 0 ignores Save-Data
-    request_timeout: float  # seconds that a request waits for its head, look-up included
-    ladder: Ladder | None = None  # None allows every width
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePlan(Plan):
-    """What a request means."""
-
-    request: ImageRequest
-    signature: str
-    version: str | None  # the client's `v=`
-    wants_image: bool
-    is_unchanged: Callable[[str], bool] | None  # whether the client has the picture of this tag
-
-    @property
-    def posted(self) -> bool:
-        """Whether the original was sent along: the picture is made, and nothing is kept."""
-        return self.request.source.kind == "body"
 
 
 class Commits(Protocol):
@@ -88,35 +48,17 @@ class ImageProxy:
         self._log = parts.log
         self._hub = parts.hub
         self._store = parts.store
-        self._processor = parts.processor
         self._jobs = jobs
         self._commits = commits
         self._fallback = fallback
         self._rules = rules
-        self._auto_formats = [f for f in rules.auto_formats if f in parts.processor.formats]
+        self._planner = Planner(rules, parts.processor)
 
     def plan(self, asked: Asked) -> ImagePlan:
         """What the request means; raises RequestError and SourceError before any work."""
-        parsed = self._parse(asked)
-        ladder = self._rules.ladder
-        allowed = hold_to_ladder(parsed.request, ladder) if ladder else parsed.request
-        request, vary = negotiate(
-            allowed,
-            asked.accept,
-            asked.save_data,
-            self._auto_formats,
-            self._rules.save_data_quality_step,
-        )
-        self._refuse_what_cannot_be_made(request)
-        return ImagePlan(
-            vary=vary,
-            error_vary=() if self._fallback is None else ("Accept",),  # an <img> gets the source
-            request=request,
-            signature=signature(request, self._processor.name, self._processor.recipe),
-            version=parsed.version,
-            wants_image=asked.wants_image,
-            is_unchanged=asked.is_unchanged,
-        )
+        plan = self._planner.plan(asked)
+        # An <img> gets the source where a picture could not be made.
+        return plan if self._fallback is None else replace(plan, error_vary=("Accept",))
 
     def recall(self, plan: Plan) -> AtHand | None:
         """The variant if it is at hand, to be sent in this very step."""
@@ -204,39 +146,6 @@ class ImageProxy:
             short_lived=plan.version is not None and not immutable,
             posted=plan.posted,
         )
-
-    def _parse(self, asked: Asked) -> Parsed:
-        """The request; a name that is none of the API's is answered with what this server has."""
-        try:
-            return parse_image_request(asked.operation, asked.query, asked.body)
-        except OperationUnknown as error:
-            raise OperationUnknown(value=error.value, accepted=self._operations()) from None
-        except FormatUnsupported as error:
-            raise FormatUnsupported(value=error.value, accepted=self._formats()) from None
-
-    def _refuse_what_cannot_be_made(self, request: ImageRequest) -> None:
-        name, known = self._processor.name, self._processor
-        steps = request_steps(request)
-        for operation in (request.operation, *(step.operation for step in steps)):
-            if operation not in known.operations:
-                raise OperationUnsupported(
-                    f"The {name} processor has no operation {operation!r}.",
-                    value=operation,
-                    accepted=self._operations(),
-                )
-        for wanted in sorted(named_formats(steps)):
-            if wanted not in known.formats:
-                raise FormatUnsupported(
-                    f"The {name} processor cannot write {wanted!r}.",
-                    value=wanted,
-                    accepted=self._formats(),
-                )
-
-    def _operations(self) -> str:
-        return ", ".join(sorted(self._processor.operations))
-
-    def _formats(self) -> str:
-        return ", ".join(sorted(self._processor.formats))
 
 
 def _made(stream: Stream, *, joined: bool) -> CacheStatus:

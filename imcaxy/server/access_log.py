@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 import orjson
 
 from imcaxy.clock import Clock
+from imcaxy.server.counters import Counters
 from imcaxy.server.exchange import Ending, Exchange
 from imcaxy.server.ready import Reply
 
@@ -27,15 +28,20 @@ _PLAIN = "/:?&=*,;@+-._~!$'()[]|"  # characters of a shown value that stay as th
 class AccessLog:
     """Writes the line of each exchange to `emit`, which must not block."""
 
-    def __init__(self, emit: Callable[[bytes], None], clock: Clock) -> None:
+    def __init__(
+        self, emit: Callable[[bytes], None], clock: Clock, counters: Counters | None = None
+    ) -> None:
+        """`counters` count what is logged."""
         self._emit = emit
         self._clock = clock
+        self._counters = counters or Counters()
         self._millisecond = -1  # of wall time, and how lines have it
         self._time = b""
 
     def record_ready(self, reply: Reply, peer: bytes, ended: Ending, sent: int) -> None:
         """Write the same line for an answer of the fast lane; `peer` is JSON."""
         _, _, ready, status, request_id, started = reply
+        self._counters.count(status, ready.log_cache, sent)
         wall = self._clock.wall()
         if (millisecond := int(wall * 1000)) != self._millisecond:
             self._millisecond, self._time = millisecond, b"%.3f" % wall
@@ -57,6 +63,7 @@ class AccessLog:
 
     def record(self, exchange: Exchange) -> None:
         """Write what the exchange was and how it ended."""
+        self._counters.count(exchange.status, exchange.cache_status, exchange.sent)
         line = {
             "time": round(self._clock.wall(), 3),  # seconds since 1970 UTC, at the end
             "id": exchange.request_id,

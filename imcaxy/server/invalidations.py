@@ -1,26 +1,18 @@
 """The routes by which pictures are invalidated, and invalidations looked at (design §7)."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from functools import partial
 
-from imcaxy.errors import (
-    CatalogUnavailable,
-    InvalidationMalformed,
-    InvalidationUnknown,
-    StoreError,
-    TokenRefused,
-)
+from imcaxy.errors import InvalidationMalformed, InvalidationUnknown
 from imcaxy.invalidation.asked import LONGEST, Asked, from_json, from_query, read_query
 from imcaxy.invalidation.purge import Purger, Report
 from imcaxy.invalidation.report import to_json
 from imcaxy.server.answers import Answer
-from imcaxy.server.application import Handler, Route, json_answer
+from imcaxy.server.application import Route, json_answer
 from imcaxy.server.exchange import Exchange
-from imcaxy.server.problems import Problem, from_error
+from imcaxy.server.guard import guarded
 from imcaxy.server.tokens import Tokens
 
 NUMBERED = "/invalidations/"
-CHALLENGE = ("WWW-Authenticate", 'Bearer realm="imcaxy"')  # RFC 6750 §3
 
 
 class Invalidations:
@@ -28,29 +20,16 @@ class Invalidations:
 
     def __init__(self, purger: Purger, tokens: Tokens) -> None:
         self._purger = purger
-        self._tokens = tokens
+        self._guard = partial(guarded, tokens)
 
     def routes(self) -> tuple[Route, ...]:
         """Every route that needs a token."""
         return (
-            Route("/invalidate", {"DELETE": self._guarded(self._invalidate)}),
-            Route("/latestInvalidation", {"GET": self._guarded(self._latest)}),
-            Route("/lastInvalidation", {"GET": self._guarded(self._latest)}),
-            Route(NUMBERED, {"GET": self._guarded(self._status)}, below=True),
+            Route("/invalidate", {"DELETE": self._guard(self._invalidate)}),
+            Route("/latestInvalidation", {"GET": self._guard(self._latest)}),
+            Route("/lastInvalidation", {"GET": self._guard(self._latest)}),
+            Route(NUMBERED, {"GET": self._guard(self._status)}, below=True),
         )
-
-    def _guarded(self, handler: Callable[[Exchange], Awaitable[Answer]]) -> Handler:
-        async def guarded(exchange: Exchange) -> Answer | Problem:
-            try:
-                self._tokens.check(exchange.header("Authorization"))
-            except TokenRefused as error:
-                return replace(from_error(error), fields=(CHALLENGE,))
-            try:
-                return await handler(exchange)
-            except StoreError as error:
-                raise CatalogUnavailable(retry_after=1.0) from error
-
-        return guarded
 
     async def _invalidate(self, exchange: Exchange) -> Answer:
         asked = await _asked(exchange)

@@ -75,6 +75,9 @@ class Downloads:
         self._slots = Budget(limits.max_running, waiting=waiting, timeout=wait)
         self._bytes = Budget(limits.max_bytes_held, waiting=waiting, timeout=wait)
 
+    def __len__(self) -> int:
+        return len(self._joinable)
+
     @property
     def bytes_held(self) -> int:
         """Bytes of originals being read or held."""

@@ -104,6 +104,11 @@ class MemoryTier:
             held.hits += 1
         return held
 
+    def holds(self, signature: str) -> bool:
+        """Whether `get` would give it now; no hit counts."""
+        held = self._held.get(signature)
+        return held is not None and (held.seen == self._purges or self._survives(held))
+
     def put(self, entry: Entry, body: Body) -> bool:
         """Hold the variant in place of what had its signature; whether it is held now.
 

@@ -63,6 +63,11 @@ class OpenBlobs:
         found.hits += 1
         return found
 
+    def holds(self, signature: str) -> bool:
+        """Whether `get` would give it now; no hit counts."""
+        found = self._opened.get(signature)
+        return found is not None and not found.blob.stale and self._clock.now() < found.until
+
     def put(self, entry: Entry, blob: OpenBlob) -> None:
         """Keep a blob open that has just been verified; nothing older takes a newer one's place."""
         before = self._opened.get(entry.signature)

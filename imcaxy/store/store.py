@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from imcaxy.clock import Clock
 from imcaxy.errors import BlobCorrupt, BlobMissing, CatalogError, StoreError
@@ -104,6 +104,16 @@ class Store:
         if self._clock.wall() - held.entry.used >= self._use_step:
             self._note_held(held)
         return held
+
+    def holding(self, signature: str) -> Literal["memory", "open file"] | None:
+        """Where it would be at hand, for who only looks: no hit counts."""
+        if self._memory.holds(signature):
+            return "memory"
+        return "open file" if self._opened.holds(signature) else None
+
+    def is_past(self, entry: Entry) -> bool:
+        """Whether the entry is too old to be served again."""
+        return self._ageing is not None and self._ageing.is_past(entry)
 
     def recall(self, signature: str) -> Kept | None:
         """The same, to be read."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 from imcaxy.clock import Clock
 from imcaxy.grammar.variant import LOG_START, Head
 from imcaxy.proxy.base import Asked
-from imcaxy.proxy.proxy import ImagePlan, ImageProxy, Rules
+from imcaxy.proxy.planning import ImagePlan, Rules
+from imcaxy.proxy.proxy import ImageProxy
 from imcaxy.server.access_log import AccessLog
 from imcaxy.server.application import Application
 from imcaxy.server.policy import Health, HttpPolicy

@@ -10,6 +10,7 @@ from imcaxy.grammar.purge_keys import (
     file_key,
     folder_key,
     host_key,
+    named_keys,
     purge_keys,
 )
 from imcaxy.grammar.source import Source, parse_source_file, parse_source_url
@@ -19,6 +20,18 @@ PHOTO = parse_source_url("https://example.com/a/b/photo.jpg")
 
 def url(text: str) -> Source:
     return parse_source_url(f"https://example.com{text}")
+
+
+def test_named_keys_are_the_keys_and_say_what_they_stand_for() -> None:
+    source = parse_source_url("https://h.example/a/b%20c.png?v=1")
+    names = named_keys([source])
+    assert tuple(names) == purge_keys([source])
+    assert list(names.values()) == [
+        "everything",
+        "host h.example",
+        "folder h.example/a/",
+        "file h.example/a/b c.png",
+    ]
 
 
 def test_source_is_hit_by_its_file_each_folder_above_its_host_and_everything() -> None:

@@ -16,7 +16,8 @@ from imcaxy.grammar.ladder import Ladder
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.proxy.base import Asked, Plan, Served
 from imcaxy.proxy.fallback import Fallback
-from imcaxy.proxy.proxy import ImageProxy, Rules
+from imcaxy.proxy.planning import Rules
+from imcaxy.proxy.proxy import ImageProxy
 from tests.fakes.clock import settle
 from tests.fakes.instance import PIXEL, Instance, collect
 
