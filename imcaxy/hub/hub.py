@@ -50,6 +50,14 @@ class Hub:
             if as_of is not None and as_of.number < number and not hit.isdisjoint(stream.keys):
                 self.detach(signature, stream)
 
+    def let_go(self) -> None:
+        """Let nobody find any stream that has begun; those who wait for one get it.
+
+        While the log cannot be read, each request that comes has streams forgotten that others, who
+        came before, wait for.
+        """
+        self._streams.clear()
+
     def reset(self, number: int) -> None:
         """Detach every stream: what it is made from may have been invalidated unseen."""
         for signature, stream in list(self._streams.items()):

@@ -16,8 +16,12 @@ class Subscriber(Protocol):
         """Hold nothing under these keys that is older than record `number`; one step."""
         ...
 
+    def let_go(self) -> None:
+        """Give nothing that is held to anybody who asks from now on; who waits for it goes on."""
+        ...
+
     def reset(self, number: int) -> None:
-        """Hold nothing; the log stands at `number`."""
+        """Hold nothing, for nobody; the log is another one, and stands at `number`."""
         ...
 
 
@@ -68,11 +72,12 @@ class Ledger:
     def forget(self) -> None:
         """Hold nothing: whether it is stale cannot be told any more (design 6.5)."""
         for subscriber in self._subscribers:
-            subscriber.reset(self._position.number)
+            subscriber.let_go()
 
     def reset(self, position: LogPosition) -> None:
         """Hold nothing, and stand at `position` of a log that is not the one that was read."""
         self._position = position
         self._purged.clear()
         self._floor = position.number
-        self.forget()
+        for subscriber in self._subscribers:
+            subscriber.reset(position.number)

@@ -28,6 +28,9 @@ class Versions:
         """Look up again what named nothing."""
         self._not.clear()
 
+    def let_go(self) -> None:
+        """An answer that was given stays given."""
+
     def reset(self, number: int) -> None:
         """Look up everything again."""
         self._answered.clear()

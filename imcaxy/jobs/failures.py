@@ -43,6 +43,10 @@ class Failures:
             if not hit.isdisjoint(theirs):
                 del self._items[signature]
 
+    def let_go(self) -> None:
+        """Forget everything."""
+        self._items.clear()
+
     def reset(self, number: int) -> None:
         """Forget everything."""
         self._items.clear()

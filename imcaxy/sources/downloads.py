@@ -102,8 +102,12 @@ class Downloads:
             if download.as_of.number < number and not download.keys.isdisjoint(hit):
                 del self._joinable[source]
 
-    def reset(self, number: int) -> None:
+    def let_go(self) -> None:
         """Let nobody join a download that has begun: its source may be invalid unseen (6.5)."""
+        self._joinable.clear()
+
+    def reset(self, number: int) -> None:
+        """Let nobody join a download that has begun: the log is another one (6.2)."""
         self._joinable.clear()
 
     @asynccontextmanager

@@ -267,12 +267,16 @@ class Store:
         self._applied = max(self._applied, number)
         self._epoch += 1
 
-    def reset(self, number: int) -> None:
-        """Hold nothing: the log is not the one that was read, and stands at `number`."""
+    def let_go(self) -> None:
+        """Hold nothing: whether it is stale cannot be told any more (design 6.5)."""
         self._memory.clear()
         self._opened.clear()
-        self._applied = number
         self._epoch += 1
+
+    def reset(self, number: int) -> None:
+        """Hold nothing: the log is not the one that was read, and stands at `number`."""
+        self.let_go()
+        self._applied = number
 
     def _start_load(self, signature: str) -> asyncio.Task[_Found]:
         self._breaker.refuse()

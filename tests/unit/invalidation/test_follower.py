@@ -26,6 +26,10 @@ class Watched(Ledger):
         self.forgotten += 1
         super().forget()
 
+    def reset(self, position: LogPosition) -> None:
+        self.forgotten += 1
+        super().reset(position)
+
 
 class World:
     def __init__(self, pace: Pace | None = None, grace: float = GRACE) -> None:

@@ -14,9 +14,13 @@ class Watching:
     def __init__(self) -> None:
         self.told: list[tuple[int, tuple[str, ...]]] = []
         self.resets: list[int] = []
+        self.let_go_of = 0
 
     def apply(self, number: int, keys: Collection[str]) -> None:
         self.told.append((number, tuple(keys)))
+
+    def let_go(self) -> None:
+        self.let_go_of += 1
 
     def reset(self, number: int) -> None:
         self.resets.append(number)
@@ -74,7 +78,7 @@ def test_grace_that_is_over_leaves_nothing_held() -> None:
     ledger = Ledger(watching)
     ledger.begin(position(4))
     ledger.forget()
-    assert watching.resets == [4]
+    assert (watching.let_go_of, watching.resets) == (1, [])
     assert ledger.position == position(4)
 
 

@@ -47,3 +47,22 @@ def test_failures_past_the_limit_push_out_the_oldest() -> None:
     assert failures.recall("a") is None
     assert failures.recall("c") is not None
     assert len(failures) == 2
+
+
+def test_record_forgets_the_failures_of_its_keys() -> None:
+    failures = Failures(FakeClock())
+    failures.note("a", SourceMissing(), 10.0, ("k", "*"))
+    failures.note("b", SourceMissing(), 10.0, ("else", "*"))
+    failures.apply(3, ["k", "never"])
+    assert failures.recall("a") is None
+    assert failures.recall("b") is not None
+    failures.apply(4, ["*"])
+    assert len(failures) == 0
+
+
+def test_other_log_and_the_end_of_the_grace_leave_no_failure() -> None:
+    failures = Failures(FakeClock())
+    for forget in (failures.let_go, lambda: failures.reset(7)):
+        failures.note("a", SourceMissing(), 10.0)
+        forget()
+        assert failures.recall("a") is None

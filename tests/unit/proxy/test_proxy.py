@@ -13,45 +13,10 @@ from imcaxy.errors import (
     WidthRefused,
 )
 from imcaxy.grammar.ladder import Ladder
-from imcaxy.grammar.variant import LOG_START
-from imcaxy.proxy.base import Asked, Plan, Served
-from imcaxy.proxy.fallback import Fallback
-from imcaxy.proxy.planning import Rules
-from imcaxy.proxy.proxy import ImageProxy
+from imcaxy.proxy.base import Asked, Plan
 from tests.fakes.clock import settle
-from tests.fakes.instance import PIXEL, Instance, collect
-
-URL = "url=http://host/a.png"
-
-
-class World(Instance):
-    def __init__(
-        self, *, fallback: bool = False, timeout: float = 30.0, ladder: Ladder | None = None
-    ) -> None:
-        super().__init__()
-        self.commits: set[str] = set()
-        self.proxy = ImageProxy(
-            self.parts,
-            self.jobs,
-            self,
-            Fallback(self.downloads, lambda: LOG_START, self.clock) if fallback else None,
-            Rules(
-                auto_formats=("avif", "webp"),
-                save_data_quality_step=20,
-                ladder=ladder,
-                request_timeout=timeout,
-            ),
-        )
-
-    def was_answered(self, commit: str) -> bool:
-        return commit in self.commits
-
-    async def answered(self, commit: str) -> bool:
-        return commit in self.commits
-
-    async def ask(self, query: str, *, wants_image: bool = False) -> Served:
-        asked = Asked("resize", query, "image/webp", save_data=False, wants_image=wants_image)
-        return await self.proxy.serve(self.proxy.plan(asked))
+from tests.fakes.instance import PIXEL, collect
+from tests.fakes.world import URL, World
 
 
 def asked(operation: str, query: str) -> Asked:
