@@ -43,6 +43,7 @@ async def test_everything_hit_is_buried_and_written_down() -> None:
     written = [Removed.parse(text).signature for page in pages for text in page.removed]
     assert sorted(written) == sorted(f"s{number}" for number in range(PAGE + 5))
     assert [page.last for page in pages] == [False, False, True]
+    assert max(len(page.removed) for page in pages) <= PAGE  # no row grows with the purge
 
 
 async def test_cleared_record_is_not_cleared_again() -> None:

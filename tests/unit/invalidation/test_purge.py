@@ -133,6 +133,20 @@ async def test_record_that_may_not_be_durable_is_told_with_its_request(
     assert await FakeCatalog(world.catalog.rows).latest("shop") is None
 
 
+async def test_record_that_cannot_be_written_removes_nothing_and_leaves_the_commit() -> None:
+    world = World()
+    entry = an_entry(keys=KEYS)
+    await world.catalog.insert_entry(entry)
+    world.catalog.faults.fail("append")
+    with pytest.raises(InvalidationUnrecorded):
+        await world.purge()
+    world.catalog.faults.heal()
+    assert list(world.catalog.rows.entries.values()) == [entry]
+    assert (world.catalog.rows.trash, world.catalog.rows.cleared) == ({}, {})
+    with pytest.raises(ProjectUnknown):
+        await world.purger.latest("shop")
+
+
 async def test_instance_that_does_not_apply_is_named_and_nothing_is_cleared(world: World) -> None:
     await world.catalog.insert_entry(an_entry(keys=KEYS))
     await world.catalog.write_instance(an_instance(name="stopped"))

@@ -1,3 +1,5 @@
+import hmac
+
 import pytest
 
 from imcaxy.errors import TokenRefused, TokenUnset
@@ -31,6 +33,20 @@ def test_token_opens_with_and_without_its_scheme(authorization: str) -> None:
 def test_anything_else_is_refused(authorization: str | None) -> None:
     with pytest.raises(TokenRefused):
         TOKENS.check(authorization)
+
+
+def test_every_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times cannot be told apart on a busy machine; what is called can."""
+    compared: list[tuple[bytes, bytes]] = []
+    real = hmac.compare_digest
+
+    def compare(given: bytes, token: bytes) -> bool:
+        compared.append((given, token))
+        return real(given, token)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    TOKENS.check("Bearer old-token")
+    assert [token for _, token in compared] == [b"old-token", b"new-token"]
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer ", "Bearer x"])
