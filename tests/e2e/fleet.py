@@ -98,7 +98,7 @@ async def fleet(directory: Path, mongo: str, s3: str, **settings: object) -> Asy
     Each has relays of its own to both.
     """
     named = settings_of(mongo, s3)
-    uri, host = str(named["mongo_connection_string"]), _host(real.address(mongo))
+    uri, host = str(named["mongo_connection_string"]), host_of(real.address(mongo))
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(ScriptedOrigin())
         imaginary = await stack.enter_async_context(ScriptedImaginary())
@@ -118,6 +118,7 @@ async def fleet(directory: Path, mongo: str, s3: str, **settings: object) -> Asy
         yield Fleet(origin, imaginary, servers, Every(catalogs), Every(buckets))
 
 
-def _host(uri: str) -> str:
+def host_of(uri: str) -> str:
+    """The only host of a connection string, with its port."""
     (host, port), *_ = pymongo.uri_parser.parse_uri(uri)["nodelist"]
     return f"{host}:{port}"

@@ -54,6 +54,7 @@ class Server:
         self.launcher: tuple[str, ...] = ()  # a command that ends by becoming the one behind it
         self.module = "imcaxy"  # what is run with `python -m`
         self.environment: dict[str, str] = {}  # variables that are no settings
+        self.boot = BOOT
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "server.log"
 
@@ -155,7 +156,7 @@ class Server:
 
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + BOOT
+        deadline = loop.time() + self.boot
         while True:
             assert self.process.poll() is None, f"the server did not start:\n{self.output}"
             try:

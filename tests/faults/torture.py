@@ -6,7 +6,8 @@ time: a picture older than the last answered invalidation is a fault, and so is 
 made twice in a quiet round.
 
 `python -m tests.faults.torture --rounds 2000`, or `make torture ROUNDS=2000`; `--mutant NAME`
-switches a rule of the protocol off, which must be noticed.
+switches a rule of the protocol off, which must be noticed. `--on ferretdb+minio` tortures three
+instances on these servers and the real Imaginary (fleet_torture.py) instead of four workers.
 """
 
 import argparse
@@ -20,27 +21,24 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from imcaxy.tasks import Tasks
-from tests.e2e.crew import Crew
-from tests.e2e.harness import Answer, Request, ScriptedOrigin, Server, eventually
-from tests.e2e.purging import SETTINGS, Told, invalidate, look
+from tests.e2e.harness import Answer, Request, ScriptedOrigin
+from tests.e2e.purging import Told, invalidate, look
 from tests.faults.saboteur import POINTS
+from tests.faults.tortured import Tortured, Workers
 from tests.faults.versioned import version_of, versioned
 
 PATH = "/v.png"
 WIDTHS = (64, 96, 192)  # pixels; narrower than 4 for each bit it could not be told
-WORKERS = 4
 READERS = 4  # that read all the time
 STIRRED = 6  # new variants that are asked for just before an invalidation
 READS = 32  # after each invalidation; a worker is missed by all of them once in 10,000 rounds
-PATIENCE = 45.0  # seconds in which an invalidation must be done
-PURGE_TIMEOUT = 1.5  # seconds
 SHOWN = 10  # faults that are printed
 MUTANTS = ("i2", "i3", "i4", "late", "numbers", "k2")
 # Kinds of rounds and how often they come; a cut-off lasts as long as the shortest grace.
@@ -66,45 +64,36 @@ class Tally:
     killed: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  # calls that were sent again under their request
     pending: int = 0  # answers 202
+    late: int = 0  # old pictures from an instance that a 202 had named
     seconds: list[float] = field(default_factory=list)  # of invalidations in quiet rounds
     faults: list[str] = field(default_factory=list)
 
 
 class Torture:
-    """One server, one source, and a version that only grows."""
+    """One source, and a version that only grows."""
 
-    def __init__(self, place: Path, seed: int, mutant: str = "") -> None:
+    kinds: Mapping[str, float] = KINDS
+
+    def __init__(self, place: Path, seed: int, tortured: Tortured) -> None:
         self.tally = Tally()
         self._place = place
         self._random = random.Random(seed)
         self._version = 1  # what the origin serves
-        self._floor = 1  # what the last answered invalidation promises
+        self._floors = dict.fromkeys(range(tortured.size), 1)  # what answers promise, by instance
         self._took = 0.0  # seconds of the last invalidation
         self._tasks = Tasks()
         self._origin = ScriptedOrigin()
-        self._server = Server(
-            place / "server",
-            workers=WORKERS,
-            processes=2,
-            offline_grace=5,
-            purge_timeout=PURGE_TIMEOUT,
-            queue_limit=1000,
-            remember_failures=0,
-            **SETTINGS,
-        )
-        self._server.module = "tests.faults.saboteur"
-        self._server.environment = {"SABOTAGE": str(place), "MUTANT": mutant}
-        self._crew = Crew(self._server)
+        self._at = tortured
 
     async def run(self, rounds: int, *, until_fault: bool = False) -> Tally:
         """That many rounds, or up to the first fault."""
-        async with self._origin, self._server, self._reading():
+        async with self._origin, self._at, self._reading():
             self._origin.script(PATH, self._picture)
             for number in range(rounds):
-                kind = self._random.choices(list(KINDS), list(KINDS.values()))[0]
+                kind = self._random.choices(list(self.kinds), list(self.kinds.values()))[0]
                 self.tally.rounds[kind] += 1
                 try:
-                    async with asyncio.timeout(4 * PATIENCE):
+                    async with asyncio.timeout(4 * self._at.patience):
                         await self._round(kind)
                 except TimeoutError:
                     self._fault(f"round {number} ({kind}) did not end")
@@ -131,7 +120,7 @@ class Torture:
         before = len(self._made())
         told = await self._purge()
         self.tally.seconds.append(self._took)
-        if told.status != 200:
+        if told.status != 200 and not (told.status == 202 and self._at.shared):
             self._fault(f"a quiet invalidation was answered {told.status}: {told.body}")
         await self._read_all(quiet=True)
         made = [each for each in self._made()[before:] if each.as_of >= told.body["number"]]
@@ -148,13 +137,13 @@ class Torture:
         armed.touch()
         if where.startswith("I0"):  # only a process that starts comes there
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._random.choice(sorted(self._crew.pids)), signal.SIGKILL)
+                os.kill(self._random.choice(sorted(self._at.pids)), signal.SIGKILL)
         await self._purge()
         await self._read_all(quiet=False)
         if not armed.exists():
             self.tally.killed[where] += 1
         armed.unlink(missing_ok=True)
-        await eventually(lambda: len(self._crew.pids) == WORKERS)
+        await self._at.mended()
 
     async def _slow(self) -> None:
         """Workers read from the disk, slowly, what another has made, while it is invalidated."""
@@ -169,7 +158,7 @@ class Torture:
         await asyncio.gather(*(self._read(width) for width in widths * WORKERS))
 
     async def _stop(self) -> None:
-        stopped = self._random.choice(sorted(self._crew.pids))
+        stopped = self._random.choice(sorted(self._at.pids))
         os.kill(stopped, signal.SIGSTOP)
         try:
             told = await self._purge(stopped=stopped)
@@ -179,10 +168,11 @@ class Torture:
         finally:
             os.kill(stopped, signal.SIGCONT)
         await asyncio.gather(*waiting)
-        await self._done(told.body["number"])
+        if await self._done(told.body["number"]):
+            self._promise(self._version)
 
     async def _cut(self) -> None:
-        victim = self._random.choice(sorted(self._crew.pids))
+        victim = self._random.choice(sorted(self._at.pids))
         cut = self._place / f"cut-{victim}"
         cut.touch()
         try:
@@ -205,46 +195,57 @@ class Torture:
         self._version += 1
         began = time.perf_counter()
         version, request = self._version, uuid.uuid4().hex
-        deadline = began + PATIENCE
+        deadline = began + self._at.patience
         while True:
             told = await self._call(request)
             if told is not None and told.status == 200:
                 break
             if told is not None and told.status == 202:
                 self.tally.pending += 1
+                self._promise(version, told.body["unconfirmed"])
                 if stopped is not None and _only(told, stopped):
-                    break  # it looks at the log before it answers
-                await self._done(told.body["number"])
-                break
+                    if not self._at.shared:  # else its look may take longer than a request waits
+                        self._promise(version)
+                    return told
+                if await self._done(told.body["number"]):
+                    break
+                return told
             if time.perf_counter() > deadline:
-                self._fault(f"an invalidation was not done in {PATIENCE} s: {told}")
+                self._fault(f"an invalidation was not done in {self._at.patience} s: {told}")
                 return Told(0, {"number": 0})
             self.tally.repeated += 1
-        self._floor = version
+        self._promise(version)
         self._took = time.perf_counter() - began
         return told
 
+    def _promise(self, version: int, but: Sequence[str] = ()) -> None:
+        """From now on every instance serves this version, but for those whose names are given."""
+        for index in self._at.confirmed(but):
+            self._floors[index] = version
+
     async def _call(self, request: str) -> Told | None:
         try:
-            async with asyncio.timeout(2 * PURGE_TIMEOUT):
-                return await invalidate(
-                    self._server.client, self._origin.url + PATH, request=request
-                )
+            async with asyncio.timeout(2 * self._at.purge_timeout):
+                _, client = self._at.choose(self._random)
+                return await invalidate(client, self._origin.url + PATH, request=request)
         except (OSError, TimeoutError, AssertionError, ValueError):
             return None
 
-    async def _done(self, number: int) -> None:
-        deadline = time.perf_counter() + PATIENCE
+    async def _done(self, number: int) -> bool:
+        """Whether the invalidation is done in time; a fault when it is not."""
+        deadline = time.perf_counter() + self._at.patience
         while time.perf_counter() < deadline:
             try:
                 async with asyncio.timeout(2):
-                    told = await look(self._server.client, f"/invalidations/{number}")
+                    _, client = self._at.choose(self._random)
+                    told = await look(client, f"/invalidations/{number}")
                 if told.body.get("status") == "done":
-                    return
+                    return True
             except (OSError, TimeoutError, AssertionError, ValueError):
                 pass
-            await asyncio.sleep(0.02)
-        self._fault(f"invalidation {number} was not confirmed in {PATIENCE} s")
+            await asyncio.sleep(self._at.pause)
+        self._fault(f"invalidation {number} was not confirmed in {self._at.patience} s")
+        return False
 
     @contextlib.asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:
@@ -265,11 +266,12 @@ class Torture:
         await asyncio.gather(*(self._read(quiet=quiet) for _ in range(READS)))
 
     async def _read(self, width: int | None = None, *, quiet: bool = False) -> None:
-        floor = self._floor
+        index, client = self._at.choose(self._random)
+        floor, newest = self._floors[index], max(self._floors.values())
         target = self._target(width or self._random.choice(WIDTHS))
         try:
             async with asyncio.timeout(20):
-                answer = await self._server.client.get(target)
+                answer = await client.get(target)
         except (OSError, TimeoutError, AssertionError, ValueError) as error:
             if quiet:
                 self._fault(f"a read broke in a quiet round: {error!r}")
@@ -280,6 +282,7 @@ class Torture:
                 self._fault(f"a read in a quiet round: {answer.status} {answer.ending}")
             return
         version = version_of(answer.body)
+        self.tally.late += floor <= version < newest
         if version < floor:
             status = answer.headers["cache-status"]
             self._fault(f"version {version} was served after {floor} was promised ({status})")
@@ -300,10 +303,17 @@ def _only(told: Told, pid: int) -> bool:
     return [name.rpartition("/")[2] for name in told.body["unconfirmed"]] == [str(pid)]
 
 
-def torture(rounds: int, seed: int, mutant: str = "") -> Tally:
-    """Rounds on a directory of their own."""
-    with tempfile.TemporaryDirectory(prefix="imcaxy-torture-") as place:
-        return asyncio.run(Torture(Path(place), seed, mutant).run(rounds, until_fault=bool(mutant)))
+def torture(rounds: int, seed: int, mutant: str = "", on: str = "") -> Tally:
+    """Rounds on a directory of their own; `on` is a catalog and a bucket, as `ferretdb+minio`."""
+    with tempfile.TemporaryDirectory(prefix="imcaxy-torture-") as name:
+        place = Path(name)
+        if on:
+            from tests.faults.fleet_torture import FleetTorture, Instances  # noqa: PLC0415 - a ring
+
+            it: Torture = FleetTorture(place, seed, Instances(place, on, mutant))
+        else:
+            it = Torture(place, seed, Workers(place, mutant))
+        return asyncio.run(it.run(rounds, until_fault=bool(mutant)))
 
 
 def told(tally: Tally) -> str:
@@ -311,7 +321,8 @@ def told(tally: Tally) -> str:
     lines = [
         f"rounds: {dict(tally.rounds)}, killed at: {dict(tally.killed)}",
         f"{tally.reads} reads, {tally.made} pictures made ({tally.unclaimed} unclaimed)",
-        f"{tally.pending} answers 202, {tally.repeated} calls repeated",
+        f"{tally.pending} answers 202, {tally.repeated} calls repeated; {tally.late} old pictures "
+        "from instances that a 202 had named",
     ]
     if quiet := sorted(tally.seconds):
         median, p99 = quiet[len(quiet) // 2], quiet[int(len(quiet) * 0.99)]
@@ -325,10 +336,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--mutant", choices=MUTANTS, default="")
+    parser.add_argument("--on", default="", metavar="CATALOG+BUCKET")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)  # noqa: T201 - a command
     began = time.perf_counter()
-    tally = torture(asked.rounds, asked.seed, asked.mutant)
+    tally = torture(asked.rounds, asked.seed, asked.mutant, asked.on)
     rounds, seconds = sum(tally.rounds.values()), time.perf_counter() - began
     print(f"{rounds} rounds in {seconds:.0f} s\n{told(tally)}")  # noqa: T201 - a command
     return 1 if tally.faults else 0
