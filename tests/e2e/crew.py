@@ -1,12 +1,11 @@
 """The worker processes of a server, as the kernel and the catalog see them."""
 
 import contextlib
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from imcaxy.store.sweep import SIGNATURE
 from tests.e2e.server import Server
+from tests.e2e.shelf import SharedShelf
 from tests.faults import processes
 
 
@@ -37,12 +36,11 @@ class Crew:
 
     def owners(self) -> list[int]:
         """Workers that have a running job, by their claims."""
-        catalog = f"file:{self._data / 'catalog.sqlite3'}?mode=ro"
-        connection = sqlite3.connect(catalog, uri=True, timeout=10)
-        with contextlib.closing(connection):
-            sql = "SELECT by FROM claims WHERE outcome IS NULL AND signature != ?"
-            found = connection.execute(sql, (SIGNATURE,)).fetchall()
-        locks = {str(self._data / "instances" / by) for (by,) in found}
+        owners = self._server.shelf.owners()
+        if isinstance(self._server.shelf, SharedShelf):
+            pids = self._server.shelf.pids()
+            return [pids[by] for by in owners if pids[by] in self.pids]
+        locks = {str(self._data / "instances" / by) for by in owners}
         return [pid for pid in self.pids if locks & set(_open(pid))]
 
     def _rows(self) -> list[list[str]]:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from tests.e2e.scripted import PATIENCE
+from tests.e2e.shelf import PATIENT, PEERS, STACK, LocalShelf, Shelf, shelf_of
 from tests.e2e.wire import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOT = 20.0  # seconds until /readyz must say yes
 _POLL = 0.02  # seconds
+_PLACES = {"mongo_connection_string", "minio_endpoint", "disk_limit"}
 
 
 def free_port() -> int:
@@ -46,15 +48,30 @@ class Server:
         self.directory = directory
         self.port = free_port()
         self.client = Client(self.port)
+        self.boot = BOOT
         self.settings = {
             "data_dir": directory / "data",
             "allowed_networks": "127.0.0.0/8",
             **settings,
         }
+        data = directory / "data"
+        # What a test says of its catalog or of a limit of its disk, it means.
+        chosen = STACK and not _PLACES & settings.keys()
+        self.shelf: Shelf = shelf_of(data) if chosen else LocalShelf(data)
+        self._peers: list[Server] = []
+        if chosen:
+            self.boot = 90.0
+            patient = {name: PATIENT[name] for name in PATIENT}
+            self.settings |= {**patient, **self.shelf.settings}
+            self._peers = [
+                Server(
+                    directory / f"peer-{number}", **{**settings, **patient, **self.shelf.settings}
+                )
+                for number in range(PEERS)
+            ]
         self.launcher: tuple[str, ...] = ()  # a command that ends by becoming the one behind it
         self.module = "imcaxy"  # what is run with `python -m`
         self.environment: dict[str, str] = {}  # variables that are no settings
-        self.boot = BOOT
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "server.log"
 
@@ -69,6 +86,8 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.client.close()
         await self.kill()
+        for peer in self._peers:
+            await peer.__aexit__()
 
     @property
     def url(self) -> str:
@@ -89,7 +108,12 @@ class Server:
     async def start(self, *arguments: str) -> None:
         """Start the program and wait until it may serve."""
         self._launch(arguments)
-        await self._ready()
+        await asyncio.gather(self._ready(), *(peer.begin() for peer in self._peers))
+
+    async def begin(self) -> None:
+        """Start unless it runs."""
+        if self._process is None:
+            await self.start()
 
     async def stop(self, within: float = PATIENCE) -> None:
         """Stop gracefully; the program must end by itself, with status 0."""

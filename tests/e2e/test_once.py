@@ -11,7 +11,6 @@ from urllib.parse import quote
 import orjson
 
 from tests.e2e.harness import Answer, Response, ScriptedOrigin, Server, digest, eventually, stack
-from tests.faults import datadir
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 PHOTO = "/coffee.jpg"
@@ -61,7 +60,7 @@ async def test_one_request_then_a_hundred_more_cost_one_get_and_one_job(tmp_path
         assert status(first) == MISS
         more = await asyncio.gather(*(here.get() for _ in range(50)))
         # The entry is committed a moment after the picture was sent.
-        await eventually(lambda: datadir.kept(tmp_path / "data") == 1)
+        await eventually(lambda: here.server.shelf.kept() == 1)
         more += [await here.get() for _ in range(50)]
         assert {digest(each.body) for each in more} == {digest(first.body)}
         assert {each.headers["etag"] for each in more} == {first.headers["etag"]}
@@ -106,9 +105,9 @@ async def test_kill_and_restart_is_still_a_hit_with_the_same_etag(tmp_path: Path
     async with site(tmp_path) as here:
         first = await here.get()
         # The entry is committed a moment after the picture was sent.
-        await eventually(lambda: datadir.kept(tmp_path / "data") == 1)
-        for tier in ("disk", "memory"):
-            if tier == "disk":
+        await eventually(lambda: here.server.shelf.kept() == 1)
+        for tier in (here.server.shelf.tier, "memory"):
+            if tier != "memory":
                 await here.server.kill()
                 await here.server.start()
             again = await here.get()
