@@ -1,5 +1,6 @@
 """The catalog suite over real servers of MongoDB's protocol, and what it sends over the wire."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,8 +14,10 @@ from pymongo.monitoring import (
 )
 
 from imcaxy.clock import Clock
+from imcaxy.store.catalog.base import Catalog
 from imcaxy.store.catalog.mongo import MongoCatalog
 from imcaxy.store.catalog.mongo_client import Database
+from tests.contract import catalog_suite
 from tests.contract.catalog_suite import CatalogSuite, OpenCatalog
 from tests.stores import MONGO, REPLICATED, each, mongo_uri
 
@@ -99,6 +102,14 @@ class TestMongoCatalog(CatalogSuite):
             for name, command in wire.commands
         }
         assert found == {""}
+
+
+def test_suite_leaves_no_operation_of_the_catalog_unwatched() -> None:
+    """What the suite does not call is not seen on the wire either."""
+    suite = inspect.getsource(catalog_suite)
+    operations = {name for name, _ in inspect.getmembers(Catalog, inspect.iscoroutinefunction)}
+    assert {"append", "add_cleared", "delete_entries", "count_hits", "hits"} <= operations
+    assert {name for name in operations if f".{name}(" not in suite} == set()
 
 
 @pytest.mark.parametrize(

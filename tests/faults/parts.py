@@ -1,4 +1,4 @@
-"""What visitors see while MongoDB or the bucket is away: `python -m tests.faults.parts`.
+"""What visitors see while MongoDB, the bucket or Imaginary is away: `python -m tests.faults.parts`.
 
 Three instances under load; each part is away for `--seconds`, once as a process that is stopped (it
 takes connections and answers nothing) and once as one that is gone (connections are reset). With
@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from tests.e2e.fleet import Fleet, fleet
+from tests import real
+from tests.between import Between
+from tests.e2e.fleet import Every, Fleet, fleet
 
 HOT = range(100, 110)  # widths that every instance has in memory
 PAUSE = 0.02  # seconds between two hits of one visitor
@@ -78,7 +80,8 @@ class Load:
             return
         status = response.headers.get("cache-status", "")
         if response.status != 200 or not response.whole:
-            seen.failed[f"{'hit' if hit else 'miss'} {response.status}"] += 1
+            retry = " to try again" if "retry-after" in response.headers else ""
+            seen.failed[f"{'hit' if hit else 'miss'} {response.status}{retry}"] += 1
         elif hit and not status.startswith(HIT):
             seen.failed[f"hit was {status}"] += 1
         (seen.hits if hit else seen.misses).append(perf_counter() - begun)
@@ -109,10 +112,16 @@ async def away(
         print(f"  after: {dict(after.failed)}", flush=True)  # noqa: T201 - a command
 
 
-async def main(mongo: str, s3: str, seconds: float, pids: dict[str, int]) -> None:
+async def main(mongo: str, s3: str, seconds: float, pids: dict[str, int], parts: list[str]) -> None:
     """Each part, stopped and gone."""
     with tempfile.TemporaryDirectory() as directory:
-        async with fleet(Path(directory), mongo, s3) as here:
+        maker = real.address("imaginary").removeprefix("http://")
+        async with (
+            Between(maker) as imaginary,
+            fleet(
+                Path(directory), mongo, s3, imaginary_service_url=f"http://{imaginary.address}"
+            ) as here,
+        ):
             for width in HOT:
                 for index in range(len(here.servers)):
                     while not (await here.status(index, width)).startswith(HIT):
@@ -123,8 +132,13 @@ async def main(mongo: str, s3: str, seconds: float, pids: dict[str, int]) -> Non
                 for index in range(len(here.servers))
                 for work in (load.hits, load.hits, load.misses)
             ]
-            for part, relay in (("mongo", here.mongo), ("s3", here.s3)):
-                label = f"{mongo if part == 'mongo' else s3}"
+            known = {
+                "mongo": (mongo, here.mongo),
+                "s3": (s3, here.s3),
+                "imaginary": ("Imaginary", Every([imaginary])),
+            }
+            for part in parts:
+                label, relay = known[part]
                 pid = pids.get(part)
                 go, back = (relay.hang, relay.let_pass) if pid is None else _signals(pid)
                 await away(load, f"{label} stopped", seconds, go, back)
@@ -148,6 +162,7 @@ if __name__ == "__main__":
     parser.add_argument("--s3", default="minio")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pid", action="append", default=[])
+    parser.add_argument("--parts", default="mongo,s3,imaginary")
     asked = parser.parse_args()
     given = {part: int(pid) for part, pid in (item.split("=") for item in asked.pid)}
-    sys.exit(asyncio.run(main(asked.mongo, asked.s3, asked.seconds, given)))
+    sys.exit(asyncio.run(main(asked.mongo, asked.s3, asked.seconds, given, asked.parts.split(","))))
