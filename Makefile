@@ -84,7 +84,16 @@ kill: $(READY) ## kill -9 the server under load, again and again (ROUNDS=1000), 
 
 .PHONY: torture
 torture: $(READY) ## invalidate under every fault that we know (ROUNDS=2000), and look for old pictures
-	@$(PY) -m tests.faults.torture --rounds $(or $(ROUNDS),2000) $(if $(MUTANT),--mutant $(MUTANT))
+	@$(PY) -m tests.faults.torture --rounds $(or $(ROUNDS),2000) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(STACK),--on $(STACK))
+
+SUITES := once streams endings http_rules http_errors cache_rules invalidation ageing workers
+.PHONY: fleet-suites
+fleet-suites: $(READY) ## the end-to-end suites and the torture, 3 instances on real servers (STACK=ferretdb+minio ROUNDS=150)
+	@$(PYTHON) -m services start
+	@for it in $(or $(STACK),ferretdb+minio secantus+versitygw); do \
+		echo "== $$it"; \
+		STACK=$$it PEERS=$(or $(PEERS),2) $(PY) -m pytest -q -m "not slow" $(SUITES:%=tests/e2e/test_%.py) $(ARGS) && \
+		$(PY) -m tests.faults.torture --rounds $(or $(ROUNDS),150) --on $$it || exit 1; done
 
 .PHONY: memory
 memory: $(READY) ## watch the memory of all processes over many pictures (PICTURES=2000)

@@ -31,7 +31,7 @@ from imcaxy.tasks import Tasks
 from tests.e2e.harness import Answer, Request, ScriptedOrigin
 from tests.e2e.purging import Told, invalidate, look
 from tests.faults.saboteur import POINTS
-from tests.faults.tortured import Tortured, Workers
+from tests.faults.tortured import WORKERS, Tortured, Workers
 from tests.faults.versioned import version_of, versioned
 
 PATH = "/v.png"
@@ -40,6 +40,7 @@ READERS = 4  # that read all the time
 STIRRED = 6  # new variants that are asked for just before an invalidation
 READS = 32  # after each invalidation; a worker is missed by all of them once in 10,000 rounds
 SHOWN = 10  # faults that are printed
+TOLD = 50  # rounds after which it is said how far they are
 MUTANTS = ("i2", "i3", "i4", "late", "numbers", "k2")
 # Kinds of rounds and how often they come; a cut-off lasts as long as the shortest grace.
 KINDS = {"quiet": 60, "kill": 24, "slow": 12, "stop": 4, "cut": 0.15}
@@ -97,6 +98,9 @@ class Torture:
                         await self._round(kind)
                 except TimeoutError:
                     self._fault(f"round {number} ({kind}) did not end")
+                if number % TOLD == TOLD - 1:
+                    told_so_far = f"{number + 1} rounds, {len(self.tally.faults)} faults"
+                    print(told_so_far, flush=True)  # noqa: T201 - who waits wants to know
                 if self.tally.faults and (until_fault or len(self.tally.faults) > 9):
                     break
             self.tally.made = len(self._made())
