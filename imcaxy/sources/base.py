@@ -31,6 +31,8 @@ class Original:
     digest: str  # SHA-256 of body, hex
     as_of: LogPosition  # the log position read before the first request to the origin
     validators: Validators = UNKNOWN
+    pixel: int = 4  # bytes of a decoded pixel, at most
+    held: int = 0  # bytes of the whole picture that a decoder needs before its first row
 
 
 Admit = Callable[[int], Awaitable[None]]  # waits until that many bytes may be held in memory

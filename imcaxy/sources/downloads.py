@@ -209,6 +209,8 @@ class Downloads:
             digest=hashlib.sha256(body).hexdigest(),
             as_of=download.as_of,
             validators=download.validators,
+            pixel=header.pixel,
+            held=header.held,
         )
 
     def _end(self, download: _Download) -> None:

@@ -55,6 +55,8 @@ class PictureHeader:
     width: int  # pixels
     height: int  # pixels
     frames: int  # 1 for a still; counting stops at extent.MAX_FRAMES_COUNTED
+    pixel: int = 4  # bytes of a decoded pixel, at most
+    held: int = 0  # bytes of the whole picture that a decoder needs before its first row
 
 
 def read_header(body: bytes) -> PictureHeader:
@@ -75,7 +77,7 @@ def read_header(body: bytes) -> PictureHeader:
         raise Undecodable(f"The source's {name} header is cut off.", value=name) from error
     if extent.width < 1 or extent.height < 1:
         raise broken(name, "it has no pixels")
-    return PictureHeader(name, extent.width, extent.height, extent.frames)
+    return PictureHeader(name, *extent)
 
 
 def format_of(body: bytes) -> str | None:

@@ -10,13 +10,13 @@ from imcaxy.errors import SourceTooLarge, SourceUnsupported, Undecodable
 
 # One loader per format: what the server recognised is what is opened, nothing that libvips guesses.
 _LOADERS = {
-    "jpeg": "jpegload_buffer",
-    "png": "pngload_buffer",
-    "webp": "webpload_buffer",
-    "gif": "gifload_buffer",
-    "avif": "heifload_buffer",
-    "heif": "heifload_buffer",
-    "tiff": "tiffload_buffer",
+    "jpeg": "jpegload_source",
+    "png": "pngload_source",
+    "webp": "webpload_source",
+    "gif": "gifload_source",
+    "avif": "heifload_source",
+    "heif": "heifload_source",
+    "tiff": "tiffload_source",
 }
 # Complaints of libjpeg about pictures that it decodes whole all the same; cameras write these.
 _HARMLESS = (
@@ -123,7 +123,9 @@ def _load(
     if animated:
         options["n"] = -1
     try:
-        return getattr(pyvips.Image, name)(original.body, **options)
+        # Given bytes instead of a source, pyvips would copy them.
+        source = pyvips.Source.new_from_memory(original.body)
+        return getattr(pyvips.Image, name)(source, **options)
     except pyvips.Error as error:
         raise translated(error) from error
 

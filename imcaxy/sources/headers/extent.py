@@ -9,11 +9,13 @@ MAX_PIECES = 20_000  # blocks, boxes, chunks or segments looked at in one pictur
 
 
 class Extent(NamedTuple):
-    """Pixels, as stored, and frames."""
+    """Pixels, as stored, frames, and what decoding them takes."""
 
     width: int
     height: int
     frames: int = 1
+    pixel: int = 4  # bytes of a decoded one, at most
+    held: int = 0  # bytes of the whole picture that a decoder needs before its first row
 
 
 class Pieces:
