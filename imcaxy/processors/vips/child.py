@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from io import BufferedReader, BufferedWriter
+from pathlib import Path
 from typing import Any
 
 from imcaxy.errors import ImcaxyError, InternalError, VariantTooLarge
@@ -21,6 +22,8 @@ from imcaxy.processors.vips import frames
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _PR_SET_NO_NEW_PRIVS = 38
 _PIPE_BYTES = 1024 * 1024
+# Bytes that one picture may leave behind for the next: given back, they would be zeroed again.
+_ROOM = 16 * 1024 * 1024
 _MAX_BODIES_BYTES = 1 << 30  # the server has judged the originals; this only catches nonsense
 
 
@@ -34,6 +37,7 @@ def main() -> int:
     libc = ctypes.CDLL(None)
     _write(sink, _hello(), b"")
     gc.freeze()
+    roomy = _resident() + _ROOM
     while True:
         try:
             request = _read(source)
@@ -44,8 +48,15 @@ def main() -> int:
         answer, body = _answer(operations, *request)
         _write(sink, answer, body)
         del request, answer, body
-        gc.collect()
-        libc.malloc_trim(0)
+        if _resident() > roomy:
+            gc.collect()
+            libc.malloc_trim(0)
+
+
+def _resident() -> int:
+    """Bytes in memory, as proc(5) tells them."""
+    pages = Path("/proc/self/statm").read_bytes().split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 def _confine(parent: int, memory: int, niceness: int) -> None:
