@@ -14,13 +14,17 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import _makers
 import pyvips
-from _makers import LoopMaker, Maker, ServerMaker
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import _makers
+from benchmarks._makers import LoopMaker, Maker, ServerMaker
 
 MIB = 1024 * 1024
 _SAMPLE = 0.02  # seconds between two looks at memory
@@ -85,7 +89,9 @@ class Bench:
         return runner
 
     async def _serve(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._bodies[request.match_info["name"]], content_type="image/jpeg")
+        return web.Response(
+            body=self._bodies[request.match_info["name"]], content_type="image/jpeg"
+        )
 
     async def round(self, maker: Maker, case: Case, clients: int) -> Run:
         """One program makes the pictures of one case."""
@@ -105,7 +111,7 @@ class Bench:
         if isinstance(maker, LoopMaker):
             path = self._directory / f"{case.source}.jpg"
             return await asyncio.to_thread(maker.make, path, case.width, case.kind, count)
-        assert isinstance(maker, ServerMaker)
+        assert isinstance(maker, ServerMaker)  # noqa: S101 - there are no others
         sources = [f"{self._origin}/{next(self._number)}/{case.source}.jpg" for _ in range(count)]
         urls = iter([maker.url(source, case.width, case.kind) for source in sources])
         timeout = ClientTimeout(total=_PATIENCE)
@@ -114,7 +120,7 @@ class Bench:
         return sum(totals)
 
 
-async def _ask(session: ClientSession, urls: "itertools.chain[str]", case: Case) -> int:
+async def _ask(session: ClientSession, urls: Iterator[str], case: Case) -> int:
     total = 0
     for url in urls:
         async with session.get(url) as answer:
@@ -196,7 +202,11 @@ def table(found: dict[tuple[str, int, str], list[Run]], names: list[str]) -> str
 
 def peaks(found: dict[tuple[str, int, str], list[Run]]) -> str:
     """The most memory that each tree held."""
-    lines = ["", "| program | peak MiB, shared pages once | in each process |", "| --- | --: | --: |"]
+    lines = [
+        "",
+        "| program | peak MiB, shared pages once | in each process |",
+        "| --- | --: | --: |",
+    ]
     runs: dict[str, list[Run]] = defaultdict(list)
     for (_, _, name), some in found.items():
         runs[name] += some

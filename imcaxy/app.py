@@ -144,7 +144,9 @@ class Server:
             claims=self._claims,
             downloads=self._downloads,
             processor=self._processor,
-            slots=(slots := Slots(share.running, settings.queue_timeout, self._clock)),
+            slots=(
+                slots := Slots(share.running, settings.queue_timeout, self._clock, share.making)
+            ),
             failures=self._failures,
             log=self._follower,
             clock=self._clock,

@@ -161,6 +161,11 @@ class Settings(StackSettings):
         le=256,
         description="Pictures made at the same time, per machine; 0 is one per core.",
     )
+    making_limit: ByteSize = Field(
+        ByteSize(0),
+        ge=0,
+        description="Bytes that pictures may take while made, per machine; 0 is half its memory.",
+    )
     process_memory: Bytes = Field(
         ByteSize(1024 * MIB),
         description="Bytes of address space of one process that makes pictures.",

@@ -3,6 +3,7 @@
 import resource
 from dataclasses import dataclass
 
+from imcaxy.machine import memory_of_machine
 from imcaxy.settings import Settings
 
 FILES = 65_536  # open files that a server process asks for
@@ -23,6 +24,7 @@ class Share:
     heads: int  # bytes of heads that the fast lane holds ready for them
     streams: int  # bytes
     downloads: int  # bytes
+    making: int  # bytes that pictures take while they are made
     running: int  # jobs
     jobs: int  # jobs, running or waiting
     connections: int  # to origins
@@ -43,6 +45,7 @@ class Share:
             heads=heads,
             streams=max(settings.stream_limit // count, settings.max_variant_bytes),
             downloads=max(settings.download_limit // count, settings.max_source_bytes),
+            making=(settings.making_limit or memory_of_machine() // 2) // count,
             running=max(1, settings.running // count),
             jobs=max(1, settings.queue_limit // count),
             connections=max(1, CONNECTIONS // count),

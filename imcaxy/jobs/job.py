@@ -136,7 +136,10 @@ class Job:
                 if not parts.processor.fetches(self._request, source)
             ]
             async with (
-                parts.slots.take(lambda: self._stream.abandoned or self._stream.detached),
+                parts.slots.take(
+                    lambda: self._stream.abandoned or self._stream.detached,
+                    parts.processor.cost(self._request, originals),
+                ),
                 parts.processor.make(self._request, originals) as picture,
             ):
                 head = self._head(claim, originals, picture)

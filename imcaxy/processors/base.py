@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.source import Source
@@ -18,6 +18,13 @@ class Picture:
     length: int | None  # bytes, when the engine announced it
     chunks: AsyncIterator[bytes]  # ends normally only when the body is whole; else ProcessingError
     version: str  # of the engine that makes it and its libraries: part of the ETag
+
+
+class Cost(NamedTuple):
+    """What making one picture takes of this machine, as far as can be told before it is made."""
+
+    memory: int = 0  # bytes, at the peak
+    seconds: float = 0.0  # of processor time
 
 
 class Processor(Protocol):
@@ -61,6 +68,10 @@ class Processor(Protocol):
 
         It checks then that the source may be fetched, and no ETag can be told from the source.
         """
+        ...
+
+    def cost(self, request: ImageRequest, originals: Sequence[Original]) -> Cost:
+        """What `make` with the same arguments will take; nothing where another machine makes it."""
         ...
 
     def make(

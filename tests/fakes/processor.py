@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from imcaxy.errors import ImcaxyError
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.source import Source
-from imcaxy.processors.base import Picture
+from imcaxy.processors.base import Cost, Picture
 from imcaxy.sources.base import Original
 
 _END = None
@@ -66,8 +66,12 @@ class FakeProcessor:
         """With a `body`, every picture is that one, at once."""
         self.fetched: frozenset[Source] = frozenset()  # sources that it reads itself
         self.deliveries: list[Delivery] = []
+        self.costs = Cost()  # of every picture
         self._body = body
         self._asked = asyncio.Event()
+
+    def cost(self, request: ImageRequest, originals: Sequence[Original]) -> Cost:
+        return self.costs
 
     def fetches(self, request: ImageRequest, source: Source) -> bool:
         return source in self.fetched

@@ -41,6 +41,7 @@ LEVELS = {
     "errors": -1,
     "allocator": -2,
     "clock": -2,
+    "machine": -2,
     "tasks": -2,
     "settings": -1,
     "share": 0,

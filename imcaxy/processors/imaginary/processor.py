@@ -16,7 +16,7 @@ from imcaxy.errors import (
 )
 from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.source import Source
-from imcaxy.processors.base import Picture
+from imcaxy.processors.base import Cost, Picture
 from imcaxy.processors.imaginary.asks import (
     FORMATS,
     Ask,
@@ -90,6 +90,10 @@ class ImaginaryProcessor:
     def version(self) -> str:
         """The versions of all engines; what a picture was made with is in the picture."""
         return ", ".join(sorted({engine.version for engine in self._engines}))
+
+    def cost(self, _request: ImageRequest, _originals: Sequence[Original]) -> Cost:
+        """Nothing of this machine."""
+        return Cost()
 
     def fetches(self, request: ImageRequest, source: Source) -> bool:
         """Whether the engines fetch this source of the request."""

@@ -9,7 +9,8 @@ from imcaxy.errors import OperationUnsupported, ProcessingError, ProcessorFailed
 from imcaxy.grammar.image_request import ImageRequest, Value
 from imcaxy.grammar.pipeline import request_steps
 from imcaxy.grammar.source import Source
-from imcaxy.processors.base import Picture
+from imcaxy.processors.base import Cost, Picture
+from imcaxy.processors.vips import cost
 from imcaxy.processors.vips.children import Answer, Hello, Program
 from imcaxy.processors.vips.formats import INFO_TYPE, MEDIA_TYPES
 from imcaxy.processors.vips.geometry import OPERATIONS
@@ -84,6 +85,13 @@ class VipsProcessor:
     async def start(self) -> None:
         """Begin to start the first child; returns at once."""
         self._pool.prepare()
+
+    def cost(self, request: ImageRequest, originals: Sequence[Original]) -> Cost:
+        """From the headers of the originals and the request; see `cost.cost`."""
+        steps: cost.Steps = [
+            (step.operation, dict(step.parameters)) for step in request_steps(request)
+        ]
+        return cost.cost(steps, originals)
 
     @asynccontextmanager
     async def make(

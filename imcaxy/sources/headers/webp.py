@@ -4,7 +4,8 @@ from struct import unpack_from
 
 from imcaxy.sources.headers.extent import MAX_FRAMES_COUNTED, Extent, Pieces, broken
 
-_ANIMATED = 0x02  # flag of VP8X: RFC 9649 section 2.7
+_ANIMATED, _ALPHA = 0x02, 0x10  # flags of VP8X: RFC 9649 section 2.7
+_NEAR = 4 * 1024 * 1024  # bytes in which an extended picture's own chunk is looked for
 
 
 def is_webp(body: bytes) -> bool:
@@ -35,13 +36,16 @@ def _lossless(body: bytes) -> Extent:
     signature, bits = unpack_from("<BI", body, 20)
     if signature != 0x2F:
         raise broken("WebP", "the lossless picture has no signature")
-    return Extent((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return Extent(width, height, held=4 * width * height)
 
 
 def _extended(body: bytes) -> Extent:
     flags, low_width, high_width, low_height, high_height = unpack_from("<B3xHBHB", body, 20)
     width, height = (low_width | high_width << 16) + 1, (low_height | high_height << 16) + 1
-    return Extent(width, height, _frames(body) if flags & _ANIMATED else 1)
+    lossless = body.find(b"VP8L", 30, 30 + _NEAR) > 0
+    held = width * height * (4 if lossless else 1 if flags & _ALPHA else 0)
+    return Extent(width, height, _frames(body) if flags & _ANIMATED else 1, held=held)
 
 
 def _frames(body: bytes) -> int:

@@ -105,6 +105,7 @@ async def test_hold_describes_the_original() -> None:
             frames=1,
             digest=hashlib.sha256(PNG).hexdigest(),
             as_of=at(3),
+            pixel=2,
         )
 
 

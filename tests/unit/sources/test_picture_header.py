@@ -47,7 +47,8 @@ BODIES = [body for _, body, _ in SAVED]
 
 @pytest.mark.parametrize(("name", "body", "frames"), SAVED)
 def test_read_header_real_picture_is_described(name: str, body: bytes, frames: int) -> None:
-    assert read_header(body) == PictureHeader(name, 64, 48, frames)
+    header = read_header(body)
+    assert (header.format, header.width, header.height, header.frames) == (name, 64, 48, frames)
 
 
 @pytest.mark.parametrize(
@@ -171,3 +172,35 @@ def test_read_header_worst_cases_cost_little(
     spent = time.process_time() - began
     assert isinstance(found, expected)
     assert spent < 0.1  # a quadratic reader takes minutes; the margin is for a busy machine
+
+
+def _stored(name: str, options: dict[str, object]) -> PictureHeader:
+    image = pyvips.Image.black(64, 48, bands=3).copy(interpretation="srgb")
+    body: bytes = getattr(image, name)(keep="none", **options)
+    return read_header(body)
+
+
+@pytest.mark.parametrize(
+    ("saver", "options", "held"),
+    [
+        ("jpegsave_buffer", {}, 0),
+        ("jpegsave_buffer", {"interlace": True, "Q": 80}, 64 * 48 * 3),
+        ("jpegsave_buffer", {"interlace": True, "subsample_mode": "off"}, 64 * 48 * 6),
+        ("webpsave_buffer", {}, 0),
+        ("webpsave_buffer", {"lossless": True}, 64 * 48 * 4),
+        ("pngsave_buffer", {}, 0),
+        ("pngsave_buffer", {"interlace": True}, 64 * 48 * 4),
+    ],
+)
+def test_read_header_tells_what_decoders_hold_of_the_whole(
+    saver: str, options: dict[str, object], held: int
+) -> None:
+    assert _stored(saver, options).held == held
+
+
+def test_read_header_of_a_jpeg_in_one_scan_for_each_colour_counts_it_as_held() -> None:
+    frame = bytes.fromhex("ffc0 0011 08 0030 0040 03 01 11 00 02 11 00 03 11 00")
+    one, all_three = bytes.fromhex("ffda 0008 01 0100 003f00"), bytes.fromhex("ffda 000c 03")
+    start = b"\xff\xd8\xff\xe0\x00\x04\x00\x00"
+    assert read_header(start + frame + one).held == 64 * 48 * 6
+    assert read_header(start + frame + b"\xff\xc4\x00\x04\x00\x00" + all_three).held == 0
