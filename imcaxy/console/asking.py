@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-TIMEOUT = 1.0  # seconds for one answer; a process that is stopped takes connections and is silent
-DEADLINE = 5.0  # seconds for all of them
-_TRIES = 16  # connections for each expected process, and as many more
+TIMEOUT = 2.0  # seconds for one answer; a process that is stopped takes connections and is silent
+DEADLINE = 5.0  # seconds after which no more are asked
+_ROUNDS, _EACH, _AT_ONCE = 5, 4, 64  # connections at once: for each expected instance, at most
 _LONGEST = 1024 * 1024  # bytes of an answer that are read
 
 # A server that listens on all addresses is asked on this machine's own.
@@ -22,6 +23,7 @@ class Heard:
 
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     problem: str = ""
+    refused: bool = False  # whether asking again is of no use
 
 
 def reachable(host: str) -> str:
@@ -34,30 +36,36 @@ def ask_each(
 ) -> Heard:
     """Ask until every expected instance has answered, or a bound is passed; never raises.
 
-    Ends at the first refusal: the others would refuse the same.
+    Several connections at once, as a process that is stopped lets each that meets it wait. Ends
+    with the first refusal: the others would refuse the same.
     """
     heard = Heard()
-    missing = set(expected)
+    many = min(_AT_ONCE, _EACH * len(expected))
     until = time.perf_counter() + DEADLINE
-    for _ in range(_TRIES * (len(expected) + 1)):
-        if not missing or time.perf_counter() >= until:
+    for _ in range(_ROUNDS):
+        if heard.refused or heard.answers.keys() >= set(expected) or time.perf_counter() >= until:
             break
-        try:
-            status, told = _ask(reachable(host), port, target, fields)
-        except (OSError, HTTPException, ValueError) as error:
-            heard.problem = f"no answer on {reachable(host)} port {port}: {error}"
-            if isinstance(error, ConnectionRefusedError):
-                break
-            continue
-        if status != 200:
-            heard.problem = f"{status}: {told.get('detail', 'refused')}"
-            break
-        name = str(told.get("instance"))
-        heard.answers[name] = told
-        missing.discard(name)
-    if not missing:
+        with ThreadPoolExecutor(many) as pool:
+            asked = [pool.submit(_ask, reachable(host), port, target, fields) for _ in range(many)]
+        for one in asked:
+            _hear(heard, one, f"{reachable(host)} port {port}")
+    if heard.answers.keys() >= set(expected):
         heard.problem = ""
     return heard
+
+
+def _hear(heard: Heard, one: "Future[tuple[int, dict[str, Any]]]", place: str) -> None:
+    try:
+        status, told = one.result()
+    except (OSError, HTTPException, ValueError) as error:
+        heard.problem = heard.problem or f"no answer on {place}: {error}"
+        heard.refused = heard.refused or isinstance(error, ConnectionRefusedError)
+        return
+    if status == 200:
+        heard.answers[str(told.get("instance"))] = told
+    else:
+        heard.refused = True
+        heard.problem = f"{status}: {told.get('detail', 'refused')}"
 
 
 def _ask(host: str, port: int, target: str, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:

@@ -56,6 +56,10 @@ async def test_purge_names_a_stopped_worker_and_ends_with_3(tmp_path: Path) -> N
             assert f"/{stopped}:" in errors
             _, out, _ = await command(stage.server, "instances", "--json")
             assert sorted(each["behind"] for each in json.loads(out)) == [0, 1]
+            status, out, _ = await command(stage.server, "stats", "--json")
+            told = json.loads(out)
+            assert (status, len(told["instances"])) == (0, 1)
+            assert [name.rpartition("/")[2] for name in told["silent"]] == [str(stopped)]
         finally:
             os.kill(stopped, signal.SIGCONT)
 

@@ -1,10 +1,12 @@
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from imcaxy.console import asking
 from imcaxy.console.asking import ask_each, reachable
 
 
@@ -14,6 +16,7 @@ class Crowd(ThreadingHTTPServer):
     def __init__(self, names: list[str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.names, self.asked, self.status = names, 0, 200
+        self.turn = threading.Lock()
         self.seen: list[tuple[str, str | None]] = []
 
 
@@ -21,8 +24,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         crowd = self.server
         assert isinstance(crowd, Crowd)
-        name = crowd.names[crowd.asked % len(crowd.names)]
-        crowd.asked += 1
+        with crowd.turn:
+            name = crowd.names[crowd.asked % len(crowd.names)]
+            crowd.asked += 1
         crowd.seen.append((self.path, self.headers["Authorization"]))
         told = {"instance": name} if crowd.status == 200 else {"detail": "A valid token is needed."}
         body = json.dumps(told).encode()
@@ -52,20 +56,30 @@ def test_asks_until_everybody_has_answered(crowd: Crowd) -> None:
     heard = ask_each("127.0.0.1", port, "/stats", fields, ["web/1", "web/2"])
     assert sorted(heard.answers) == ["web/1", "web/2"]
     assert heard.problem == ""
-    assert crowd.seen == [("/stats", "Bearer t")] * 3
+    assert crowd.seen == [("/stats", "Bearer t")] * 8
 
 
 def test_somebody_who_never_answers_ends_it_at_the_bound(crowd: Crowd) -> None:
     heard = ask_each("127.0.0.1", crowd.server_address[1], "/stats", {}, ["web/1", "web/9"])
     assert sorted(heard.answers) == ["web/1", "web/2"]
-    assert crowd.asked == 48
+    assert crowd.asked == 40
+    assert heard.problem == ""
 
 
 def test_refusal_ends_it_at_once(crowd: Crowd) -> None:
     crowd.status = 401
     heard = ask_each("127.0.0.1", crowd.server_address[1], "/stats", {}, ["web/1"])
     assert (heard.answers, heard.problem) == ({}, "401: A valid token is needed.")
-    assert crowd.asked == 1
+    assert crowd.asked == 4
+
+
+def test_one_that_takes_connections_and_is_silent_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        heard = ask_each("127.0.0.1", silent.getsockname()[1], "/stats", {}, ["web/1"])
+    assert (heard.answers, "timed out" in heard.problem) == ({}, True)
 
 
 def test_port_where_nobody_listens_is_told(crowd: Crowd) -> None:
