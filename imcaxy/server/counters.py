@@ -16,13 +16,16 @@ class Counters:
     `Cache-Status` has about ten values and statuses are few, so that what is held is bounded.
     """
 
+    __slots__ = ("_answers", "sent")
+
     def __init__(self) -> None:
-        self._answers: Counter[tuple[int, _How]] = Counter()
+        self._answers: dict[tuple[int, _How], int] = {}
         self.sent = 0  # bytes of bodies
 
     def count(self, status: int, cache: _How, sent: int) -> None:
-        """Count one answer; `sent` bytes of its body were taken."""
-        self._answers[status, cache] += 1
+        """Count one answer; `sent` bytes of its body were taken. Cheap: every hit does it."""
+        key = status, cache
+        self._answers[key] = self._answers.get(key, 0) + 1
         self.sent += sent
 
     def answers(self) -> Iterator[tuple[str, str, int]]:
