@@ -11,15 +11,21 @@ import os
 import random
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import pymongo
 
+from imcaxy.store.blobs.s3 import ID
+from imcaxy.store.blobs.s3_client import Bucket, Endpoint
 from imcaxy.store.sweep import SIGNATURE
 from tests.between import Between
+from tests.stores import s3_endpoint
 
 STACK = os.environ.get("STACK", "")
 PEERS = int(os.environ.get("PEERS") or 0)
@@ -89,6 +95,9 @@ class SharedShelf:
         from tests.e2e.fleet import host_of, settings_of  # noqa: PLC0415 - which needs this file
 
         named = settings_of(catalog, bucket)
+        endpoint = replace(s3_endpoint(bucket), bucket=str(named["minio_bucket"]))
+        with ThreadPoolExecutor(1) as pool:  # a loop may run here
+            pool.submit(lambda: asyncio.run(_prepare(endpoint))).result()
         self._uri = str(named["mongo_connection_string"])
         relays = _Relays.running(host_of(self._uri), str(named["minio_endpoint"]))
         self.settings = {
@@ -128,6 +137,14 @@ class SharedShelf:
         client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(self._uri)
         with client:
             yield client.get_default_database()
+
+
+async def _prepare(endpoint: Endpoint) -> None:
+    """Name the bucket: who comes first and does it waits for a whole `store_timeout`."""
+    bucket = Bucket(endpoint, timeout=20)
+    await bucket.read_small(ID, make_bucket=True)
+    await bucket.put(ID, uuid.uuid4().hex.encode())
+    await bucket.close()
 
 
 class _Relays:
