@@ -125,7 +125,7 @@ class Claims:
     async def end(self, claim: Claim, outcome: outcomes.Outcome) -> None:
         """Tell the others how the job ended; when the catalog fails they find out by the lease."""
         try:
-            await self._catalog.end_claim(claim, outcome.render())
+            await self._catalog.end_claim(claim, outcome.render(self._clock.wall()))
         except StoreError as error:
             _log.warning("a claim's outcome was not written", extra={"reason": str(error)})
 

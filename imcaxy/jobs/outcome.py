@@ -23,12 +23,11 @@ class Outcome:
         """Whether the failure still stands; clocks of two machines are never compared."""
         return self.error is not None and self.boot == boot_id() and now < self.until
 
-    def render(self) -> str:
-        """The text for the catalog."""
+    def render(self, at: float) -> str:
+        """The text for the catalog; `at` is when the job ended, in seconds since 1970 UTC."""
         record = self.error.to_record() if self.error else None
-        return orjson.dumps(
-            {"kept": self.kept, "error": record, "boot": self.boot, "until": self.until}
-        ).decode()
+        facts = {"kept": self.kept, "error": record, "boot": self.boot, "until": self.until}
+        return orjson.dumps(facts | {"at": at}).decode()
 
 
 KEPT = Outcome(kept=True)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from imcaxy.clock import Clock
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.store.blobs.base import Blobs
@@ -14,7 +16,7 @@ from imcaxy.store.watch import Watch
 SIGNATURE = "sweep"  # of the claim under which one instance sweeps; no picture has this signature
 _PAGE = 500  # rows read at a time
 _PAGES = 200  # pages of one kind in one sweep; what is left is the next one's
-_CLAIMS = 10_000  # claims looked at in one sweep
+_CLAIMS = 5_000  # claims looked at together
 _BEAT = 1.0  # seconds between two signs of life
 _TOGETHER = 64  # rows removed at a time: in SQLite they share one transaction and one fsync
 
@@ -133,24 +135,38 @@ class Sweep:
         removed a moment ago, and its readers have until the end of the longest response.
         """
         removed = 0
-        claims = await self._catalog.all_claims(_CLAIMS)
-        highest: dict[str, int] = {}
-        for claim in claims:
-            highest[claim.signature] = max(claim.number, highest.get(claim.signature, 0))
-        for claim in claims:
-            await self._go_on()
-            state = await self._watch.look(claim)
-            is_last = claim.number == highest[claim.signature]
-            if not state.ended or (is_last and state.seconds < self._limits.outcome_life):
-                continue
-            if is_last and claim.signature == SIGNATURE:  # this sweep's own
-                continue
-            if claim.blob and not await self._catalog.entry_exists(claim.blob):
-                await self._catalog.bury(claim.blob, self._clock.wall())
-            await self._catalog.delete_claim(claim)
-            removed += 1
-        self._watch.keep_only(claims)
+        for _ in range(_PAGES):
+            page = await self._catalog.all_claims(_CLAIMS)
+            highest: dict[str, int] = {}
+            for claim in page:
+                highest[claim.signature] = max(claim.number, highest.get(claim.signature, 0))
+            free = [
+                claim
+                for claim in page
+                if await self._is_over(claim, is_last=claim.number == highest[claim.signature])
+            ]
+            for at in range(0, len(free), _TOGETHER):
+                await self._go_on()
+                await asyncio.gather(*map(self._remove_claim, free[at : at + _TOGETHER]))
+            removed += len(free)
+            self._watch.keep_only(page)
+            if len(page) < _CLAIMS or not free:
+                break
         return removed
+
+    async def _is_over(self, claim: Claim, *, is_last: bool) -> bool:
+        """Whether its row is needed no more: it ended, and nobody can still count on its number."""
+        await self._go_on()
+        state = await self._watch.look(claim)
+        if not state.ended or (is_last and claim.signature == SIGNATURE):  # this sweep's own
+            return False
+        seconds = max(state.seconds, self._clock.wall() - _ended_at(claim))
+        return not is_last or seconds >= self._limits.outcome_life
+
+    async def _remove_claim(self, claim: Claim) -> None:
+        if claim.blob and not await self._catalog.entry_exists(claim.blob):
+            await self._catalog.bury(claim.blob, self._clock.wall())
+        await self._catalog.delete_claim(claim)
 
     async def _sweep_inert(self) -> int:
         removed = 0
@@ -216,3 +232,11 @@ class Sweep:
             await self._catalog.delete_instance(instance.incarnation)
             removed += 1
         return removed
+
+
+def _ended_at(claim: Claim) -> float:
+    """When the owner says that its job ended, in seconds since 1970 UTC; infinity when unsaid."""
+    try:
+        return float(orjson.loads(claim.outcome or "")["at"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return float("inf")

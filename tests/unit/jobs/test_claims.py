@@ -282,7 +282,8 @@ async def test_claim_is_dropped_when_the_store_fails_before_the_work() -> None:
 
     with pytest.raises(CatalogError):
         await world.claims("a").take(replace(world.wanted(), look_up=look_up))
-    assert world.rows.claims["sig", 1].outcome == outcomes.DROPPED.render()
+    dropped = outcomes.DROPPED.render(world.clock.wall())
+    assert world.rows.claims["sig", 1].outcome == dropped
     assert (await world.taken("b")).number == 2
     assert world.clock.sleepers == 0
 

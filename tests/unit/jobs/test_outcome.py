@@ -4,7 +4,7 @@ from imcaxy.jobs import outcome as outcomes
 
 def test_failure_survives_the_way_through_the_catalog() -> None:
     error = SourceMissing("It is gone.", value="http://a/b", accepted="one that exists")
-    read = outcomes.parse(outcomes.failed(error, 12.5).render())
+    read = outcomes.parse(outcomes.failed(error, 12.5).render(at=1.0))
     assert isinstance(read.error, SourceMissing)
     assert (read.error.detail, read.error.value) == ("It is gone.", "http://a/b")
     assert read.error.accepted == "one that exists"
@@ -12,8 +12,8 @@ def test_failure_survives_the_way_through_the_catalog() -> None:
 
 
 def test_kept_and_dropped_survive_the_way_through_the_catalog() -> None:
-    assert outcomes.parse(outcomes.KEPT.render()) == outcomes.KEPT
-    assert outcomes.parse(outcomes.DROPPED.render()) == outcomes.DROPPED
+    assert outcomes.parse(outcomes.KEPT.render(at=1.0)) == outcomes.KEPT
+    assert outcomes.parse(outcomes.DROPPED.render(at=1.0)) == outcomes.DROPPED
 
 
 def test_failure_of_an_unknown_kind_is_an_internal_error() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LogPosition
+from imcaxy.jobs import outcome as outcomes
 from imcaxy.store.sweep import SIGNATURE, Limits, Sweep
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.catalog import FakeCatalog, Rows
@@ -263,3 +264,33 @@ async def test_dead_writers_files_are_counted() -> None:
 
     sweep = Sweep(world.catalog, world.blobs, world.clock, "sweeper", LIMITS, remove)
     assert (await sweep.sweep_once()).unfinished == 3
+
+
+async def test_claim_that_says_when_it_ended_goes_at_first_sight_once_that_is_long_ago() -> None:
+    world = World()
+    for number, ago in ((1, 59.0), (2, 61.0)):
+        ended = outcomes.KEPT.render(world.clock.wall() - ago)
+        claim = a_claim(number, signature=f"s{number}", outcome=ended)
+        await world.catalog.insert_claim(claim)
+    assert (await world.sweep.sweep_once()).claims == 1
+    assert ("s1", 1) in world.rows.claims
+
+
+async def test_more_claims_than_are_looked_at_together_all_go_in_one_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imcaxy.store.sweep._CLAIMS", 10)
+    world = World()
+    ended = outcomes.KEPT.render(world.clock.wall() - 61.0)
+    for number in range(35):
+        await world.catalog.insert_claim(a_claim(1, signature=f"s{number}", outcome=ended))
+    assert (await world.sweep.sweep_once()).claims == 35
+
+
+@pytest.mark.parametrize("outcome", ["swept", "{}", '{"at":null}', "[]"])
+async def test_outcome_without_a_time_is_watched_for_the_time(outcome: str) -> None:
+    world = World()
+    await world.catalog.insert_claim(a_claim(outcome=outcome))
+    assert (await world.sweep.sweep_once()).claims == 0
+    await world.clock.advance(61.0)
+    assert (await world.sweep.sweep_once()).claims >= 1
