@@ -22,22 +22,28 @@ class DiskRoom:
         self._left: int | None = None  # bytes; None before the first reading: nothing is refused
         self._alarm = 0  # `pressed` is set when less is left
         self._unrecorded = 0  # bytes of blobs being written, which no reading can show yet
+        self.recorded = 0  # bytes of all blobs that were written so far, or given up
 
     @property
     def left(self) -> int | None:
         """Bytes that may still be written; None before the first reading."""
         return self._left
 
-    def learn(self, usage: Usage, sharers: int, free: int | None = None) -> None:
+    def learn(
+        self, usage: Usage, sharers: int, free: int | None = None, *, since: int | None = None
+    ) -> None:
         """Take in a reading: the catalog's, how many processes share what is left, and the bytes
         `free` in the file system (None: enough).
+
+        `since` is what `recorded` was before the reading: what came after may not be in it.
         """
         used = taken(usage)
         limit = self._limit if free is None else min(self._limit, used.total + free)
         self.marks = Marks(limit)
         above = limit - used.total
         share = above // sharers
-        self._left = share - self._unrecorded
+        meanwhile = 0 if since is None else self.recorded - since
+        self._left = share - self._unrecorded - meanwhile
         # Half of the way to the high mark: the others may be as fast. Above it, half of the rest.
         self._alarm = share - max(0, self.marks.high - used.total) // sharers // 2
         if used.total > self.marks.high:
@@ -56,6 +62,7 @@ class DiskRoom:
             yield writing
         finally:
             self._unrecorded -= writing.size  # it is in the catalog, or was given up
+            self.recorded += writing.size
 
     def use(self, size: int) -> None:
         """Take so many bytes; StoreFull when that is more than there is."""

@@ -114,10 +114,11 @@ class Upkeep:
 
     async def _read(self) -> None:
         self._store.prune()  # a deleted file that is open still takes its room
+        since = self._room.recorded
         usage = await self._catalog.usage()
         sharers = sum(not instance.left for instance in await self._catalog.instances())
         free = await self._local.free() if self._local is not None else None
-        self._room.learn(usage, max(1, sharers), free)
+        self._room.learn(usage, max(1, sharers), free, since=since)
         step = _SELDOM
         if taken(usage).total > self._room.marks.limit // 2:
             for oldest in await self._catalog.oldest_entries(1):

@@ -85,3 +85,14 @@ def test_reading_above_the_high_mark_presses_at_once() -> None:
         room.learn(Usage(0, taken), 1)
         pressed.append(room.pressed)
     assert pressed == [False, True]
+
+
+def test_what_was_recorded_while_the_catalog_was_read_counts() -> None:
+    room = DiskRoom(1_000_000)
+    since = room.recorded
+    with room.writing() as writing:  # its entry comes after the catalog was counted
+        writing.add(100_000)
+    room.learn(NOTHING, 1, since=since)
+    assert room.left == 1_000_000 - 100_000 - ROW
+    room.learn(NOTHING, 1, since=room.recorded)
+    assert room.left == 1_000_000
