@@ -106,10 +106,10 @@ def _stats(asked: argparse.Namespace) -> int:
 
 def _show(what: Sequence[object] | dict[str, object], *, as_json: bool = False) -> None:
     if as_json or isinstance(what, dict):
-        print(json.dumps(what, indent=2, ensure_ascii=False))
-        return
-    for line in what:
-        print(line)
+        what = [json.dumps(what, indent=2, ensure_ascii=False)]
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in what:  # a terminal that cannot show a letter gets it escaped
+        print(str(line).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _warn(text: str) -> None:

@@ -20,7 +20,8 @@ _LISTS = ("urls", "folders", "hosts")
 _FLAGS = ("all", "dryRun")
 _TEXTS = ("projectName", "latestCommitHash", "commitHash", "request")
 _NAMES = (*_TEXTS, *_LISTS, *_FLAGS)
-_PLAIN = re.compile(r"[^\x00-\x1f\x7f]*")
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]*")
+_NO_UTF8 = re.compile(r"[\udc80-\udcff]")  # a byte, as "surrogateescape" has it
 _NEXT = re.compile(r",(?=https?://|file:)", re.IGNORECASE)  # a URL may hold a comma itself
 _TRUE, _FALSE = frozenset({"true", "1", "yes", ""}), frozenset({"false", "0", "no"})
 
@@ -155,7 +156,12 @@ def _list(members: Mapping[str, object], name: str) -> tuple[str, ...]:
         raise InvalidationMalformed(
             f"The field {name} is no list of texts.", value=_shown(value), accepted="a list"
         )
-    return tuple(dict.fromkeys(items))
+    return tuple(dict.fromkeys(_NO_UTF8.sub(_percent, item) for item in items))
+
+
+def _percent(byte: re.Match[str]) -> str:
+    """The byte percent-encoded: the same source, in letters that can be recorded and answered."""
+    return f"%{ord(byte[0]) - 0xDC00:02X}"
 
 
 def _text(members: Mapping[str, object], name: str) -> str:

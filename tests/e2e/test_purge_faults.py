@@ -1,6 +1,7 @@
 """Faults that earlier programs of this kind had (docs/faults.md), provoked over real processes."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.e2e.commands import command
 from tests.e2e.harness import Answer, Hold, Stack, png_of, stack
-from tests.e2e.purging import SETTINGS, invalidate, look
+from tests.e2e.purging import FIELDS, SETTINGS, invalidate, look
 from tests.e2e.test_invalidation import cache, kept
 
 OLD, NEW = png_of(5_000, 1), png_of(5_000, 2)
@@ -44,6 +45,19 @@ async def test_one_bad_url_among_many_is_named_and_no_good_one_is_lost(tmp_path:
         assert told.status == 200
         assert told.body["perUrl"] == {nothing: 0, **dict.fromkeys(urls, 1)}
         assert ["hit" in cache(await stage.client.get(target)) for target in targets] == [False] * 3
+
+
+async def test_name_that_is_no_utf8_is_purged_by_query_too(tmp_path: Path) -> None:
+    async with stack(tmp_path, **SETTINGS) as stage:
+        target = stage.target(path="/a%FF.png")
+        await kept(stage, target)
+        url = f"{stage.origin.url}/a%FF.png"
+        getting = await stage.client.begin(
+            f"/invalidate?urls={url}", method="DELETE", headers=FIELDS
+        )
+        answer = await getting.rest()
+        assert (answer.status, json.loads(answer.body)["perUrl"]) == (200, {url: 1})
+        assert "fwd=miss" in cache(await stage.client.get(target))
 
 
 async def test_purge_that_failed_leaves_the_commit_and_every_picture(tmp_path: Path) -> None:

@@ -36,6 +36,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
+def run_in_ascii(*arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    program: list[str | bytes] = [sys.executable, "-m", "imcaxy", *arguments]
+    return subprocess.run(program, capture_output=True, env=environment, check=False)
+
+
 async def test_purge_is_recorded_and_cleared_without_any_server(data: Path) -> None:
     catalog = await opened(data)
     await catalog.insert_entry(an_entry(keys=("*",)))
@@ -66,6 +72,16 @@ async def test_purge_as_json_is_the_servers_answer(data: Path) -> None:
     told = json.loads(ended.stdout)
     assert (told["status"], told["perUrl"]) == ("dry-run", {URL: 0})
     assert (await catalog.head()).number == 0
+    await catalog.close()
+
+
+async def test_names_that_are_no_utf8_or_no_ascii_are_purged_and_shown(data: Path) -> None:
+    catalog = await opened(data)
+    ended = run_in_ascii("purge", b"https://h/\xff.png", "https://h/\xe4.png")
+    assert ended.returncode == 0, ended.stderr
+    assert b"https://h/%FF.png" in ended.stdout
+    assert rb"https://h/\xe4.png" in ended.stdout
+    assert (await catalog.head()).number == 1
     await catalog.close()
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from imcaxy.errors import InvalidationMalformed
 from imcaxy.grammar.purge_keys import everything_key, file_key, folder_key, host_key
-from imcaxy.grammar.source import Source
-from imcaxy.invalidation.asked import MOST, Asked, from_json, from_query, targets
+from imcaxy.grammar.source import Source, parse_source_url
+from imcaxy.invalidation.asked import MOST, Asked, from_json, from_members, from_query, targets
 
 A, B = "https://site.example/a.png", "https://site.example/b,1.png"
 
@@ -27,6 +27,18 @@ def test_plus_in_a_url_of_a_query_is_a_plus() -> None:
     assert from_query("urls=https://h/a+b.png").urls == ("https://h/a+b.png",)
     assert from_query("urls=https%3A%2F%2Fh%2Fa%252Bb.png").urls == ("https://h/a%2Bb.png",)
     assert from_query("projectName=my+shop&latestCommitHash=1").project == "my shop"
+
+
+@pytest.mark.parametrize("written", ["%FF", "%ff", "%25FF"])
+def test_bytes_that_are_no_utf8_stay_percent_encoded(written: str) -> None:
+    asked = from_query(f"urls=https://h/a{written}.png")
+    assert asked.urls == ("https://h/a%FF.png",)
+    assert asked.keys() == {"https://h/a%FF.png": file_key(parse_source_url(asked.urls[0]))}
+
+
+def test_text_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(InvalidationMalformed):
+        from_members({"all": True, "projectName": "shop\udcff"})
 
 
 def test_body_names_folders_hosts_and_all() -> None:
