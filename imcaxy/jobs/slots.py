@@ -35,7 +35,7 @@ class Slots:
 
     Who begins next: see `admission`. A job that waits longer than `wait` seconds fails with
     Overloaded; one that nobody waits for when its turn comes is dropped with Abandoned and costs
-    nothing. `memory` is bytes; None is no bound.
+    nothing. `memory` is bytes, beside which short jobs have an eighth more; None is no bound.
     """
 
     def __init__(self, running: int, wait: float, clock: Clock, memory: int | None = None) -> None:
@@ -121,9 +121,7 @@ class Slots:
     def _room(self) -> Room:
         memory = self._memory if self._memory is not None else 1 << 62
         short = self._clock.now() - self._short_at < RESERVED_FOR
-        return Room(
-            self._running - len(self._now), memory - self.memory, short and self._running > 1
-        )
+        return Room.beside(self._now, self._running, memory, reserved=short and self._running > 1)
 
     def _hand_on(self) -> None:
         while (place := choose(self._queue, self._room())) is not None:
