@@ -51,11 +51,19 @@ fix: $(READY) ## format, and correct what the linter can correct
 
 .PHONY: bench
 bench: $(READY) ## measure start, memory and speed
-	@for it in $(filter-out benchmarks/rivals.py,$(sort $(wildcard benchmarks/[a-z]*.py))); do echo "== $$it"; $(PY) $$it || exit 1; done
+	@for it in $(filter-out benchmarks/rivals.py benchmarks/pictures.py,$(sort $(wildcard benchmarks/[a-z]*.py))); do echo "== $$it"; $(PY) $$it || exit 1; done
 
 .PHONY: rivals
 rivals: $(READY) ## compare the speed of kept pictures with nginx and Varnish (installs them and wrk; ARGS="--rounds 9")
 	@$(PY) benchmarks/rivals.py $(ARGS)
+
+.PHONY: pictures
+pictures: $(READY) ## measure what a picture costs beside Imaginary, imagor and libvips alone (needs `make services` for the first two)
+	@$(PY) benchmarks/pictures.py $(ARGS)
+
+.PHONY: mixed
+mixed: $(READY) ## ask for small pictures beside AVIF, bombs and 24 megapixels in 512 MiB (MINUTES=10; needs root for a cgroup)
+	@$(PY) -m tests.faults.mixed --minutes $(or $(MINUTES),10)
 
 .PHONY: parity
 parity: $(READY) ## ask a real Imaginary and ours the same (REQUESTS=2000); needs `make services SERVICES=imaginary`
