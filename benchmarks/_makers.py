@@ -121,8 +121,9 @@ def ours(directory: Path, processes: int) -> ServerMaker:
 
 def rival(name: str, directory: Path) -> ServerMaker | None:
     """Imaginary or imagor as `make services` builds and starts it; None where it is not built."""
-    executable = Place.default().folder / "bin" / name
-    if not executable.exists():
+    found = (Place.default().folder / "bin").glob(f"{name}*")  # one for each version that was built
+    executable = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    if executable is None:
         return None
     port = free_port()
     start = Start(executable, port, directory / name)
