@@ -61,14 +61,10 @@ class Server:
         self._peers: list[Server] = []
         if chosen:
             self.boot = 90.0
-            patient = {name: PATIENT[name] for name in PATIENT}
-            self.settings |= {**patient, **self.shelf.settings}
-            self._peers = [
-                Server(
-                    directory / f"peer-{number}", **{**settings, **patient, **self.shelf.settings}
-                )
-                for number in range(PEERS)
-            ]
+            patient = {**PATIENT, **self.shelf.settings}
+            self.settings |= patient
+            beside = {**settings, **patient, "workers": 1}
+            self._peers = [Server(directory / f"peer-{n}", **beside) for n in range(PEERS)]
         self.launcher: tuple[str, ...] = ()  # a command that ends by becoming the one behind it
         self.module = "imcaxy"  # what is run with `python -m`
         self.environment: dict[str, str] = {}  # variables that are no settings
@@ -79,7 +75,7 @@ class Server:
         try:
             await self.start()
         except BaseException:
-            await self.kill()
+            await self.__aexit__()
             raise
         return self
 
