@@ -158,3 +158,13 @@ async def test_jobs_behind_one_that_gives_up_begin_at_once() -> None:
     assert slots.waiting == 0
     end.set()
     await first
+
+
+async def test_short_job_begins_beside_a_long_one_that_holds_all_memory() -> None:
+    slots, order, end = Slots(2, 60.0, Clock(), memory=100), list[str](), asyncio.Event()
+    running = asyncio.gather(begin(slots, Cost(100, 1.0), order, "long", end))
+    await settle()
+    async with asyncio.timeout(5), slots.take(never, Cost(12, 0.001)):
+        assert (order, slots.memory) == (["long"], 112)
+    end.set()
+    await running
