@@ -30,6 +30,7 @@ from tests.stores import s3_endpoint
 STACK = os.environ.get("STACK", "")
 PEERS = int(os.environ.get("PEERS") or 0)
 DELAY = 0.003  # seconds at most, of each piece
+WAIT = 4.0 if STACK else 0.0  # seconds more that a request may take with all these servers
 # What a busy machine needs; no promise depends on them.
 PATIENT = {"store_timeout": 20, "purge_timeout": 2}
 
