@@ -14,6 +14,8 @@ names = {name.split(".")[0] for name in sys.modules}
 print("third parties:", *names - set(sys.stdlib_module_names))
 """
 NOBODYS = {"__main__", "_distutils_hack", "imcaxy", "sitecustomize"}
+# What a compiler and an editable installation bring along.
+MACHINERY = ("_sysconfig", "_cython", "cython_", "__editable___")
 SETTINGS = {
     "annotated_types",
     "dotenv",
@@ -34,7 +36,7 @@ def imported(code: str) -> set[str]:
     )
     (line,) = (line for line in ran.stdout.splitlines() if line.startswith("third parties:"))
     names = set(line.split()[2:]) - NOBODYS
-    return {name for name in names if not name.startswith(("_sysconfig", "_cython", "cython_"))}
+    return {name for name in names if not name.startswith(MACHINERY)}
 
 
 def commands() -> list[str]:
