@@ -16,7 +16,8 @@ from imcaxy.invalidation.ledger import Ledger
 from imcaxy.store.catalog.base import Catalog, Instance, LogRecord
 from imcaxy.tasks import Tasks
 
-BRIEF = 0.5  # seconds that a request waits for a look at the log
+BRIEF = 0.5  # seconds that a job waits for a look at the log
+PAUSED = 2.0  # seconds that the first requests after a pause wait for it: then it is cut off
 BEAT = 10.0  # seconds between two signs of life when nothing happens, of a shorter grace a third
 _PAGE = 1000  # records read at once
 _LONGEST_PAUSE = 1.0  # seconds between two looks that fail
@@ -114,7 +115,7 @@ class Follower:
         if self.is_current:
             return
         if not self._failing:
-            await self._look_briefly()
+            await self._look_briefly(PAUSED)
         now = self._clock.now()
         if now - self._read_at > self._late:
             self._failing = True
@@ -183,9 +184,9 @@ class Follower:
             return self._read_at
         return min(self._read_at, self._told_at)
 
-    async def _look_briefly(self) -> None:
+    async def _look_briefly(self, seconds: float = BRIEF) -> None:
         look = self._start_look()
-        await asyncio.wait({look}, timeout=BRIEF)
+        await asyncio.wait({look}, timeout=seconds)
 
     async def _shared_look(self) -> bool:
         look = self._start_look()

@@ -6,7 +6,7 @@ What to do lies in the directory that SABOTAGE names, as files:
 `cut-PID`         that process' catalog answers nothing
 `slow-blobs`      every blob takes as many seconds as the file says
 `made`            written here: a line for each picture that is made, with its signature, log
-                  number and claim (0: the catalog did not answer)
+                  number and claim (0: the catalog did not answer, so it was not kept)
 
 MUTANT switches one rule of the purge protocol off, to see that a test notices.
 """
@@ -122,10 +122,11 @@ def count_jobs() -> None:
     inner = job.Job._make
 
     async def counted(self: job.Job, claim: Any) -> bool:
+        kept = await inner(self, claim)
         with (PLACE / "made").open("a") as made:
-            number = claim.number if claim else 0
+            number = claim.number if claim and kept else 0
             made.write(f"{self._signature} {self._as_of.number} {number} {os.getpid()}\n")
-        return await inner(self, claim)
+        return kept
 
     job.Job._make = counted  # type: ignore[method-assign] # what this file is for
 

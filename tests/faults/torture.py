@@ -51,7 +51,7 @@ class Made(NamedTuple):
 
     signature: str
     as_of: int
-    claim: int  # 0: the catalog did not answer
+    claim: int  # 0: the catalog did not answer, so it was not kept
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Tally:
     rounds: Counter[str] = field(default_factory=Counter)
     reads: int = 0
     made: int = 0
-    unclaimed: int = 0  # of them in quiet rounds, because the catalog was too slow
+    unclaimed: int = 0  # of them not kept, in quiet rounds: the catalog was too slow
     killed: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  # calls that were sent again under their request
     pending: int = 0  # answers 202
@@ -81,6 +81,7 @@ class Torture:
         self._random = random.Random(seed)
         self._version = 1  # what the origin serves
         self._floors = dict.fromkeys(range(tortured.size), 1)  # what answers promise, by instance
+        self._kind = ""  # of the round that runs
         self._took = 0.0  # seconds of the last invalidation
         self._tasks = Tasks()
         self._origin = ScriptedOrigin()
@@ -93,6 +94,7 @@ class Torture:
             for number in range(rounds):
                 kind = self._random.choices(list(self.kinds), list(self.kinds.values()))[0]
                 self.tally.rounds[kind] += 1
+                self._kind = kind
                 try:
                     async with asyncio.timeout(4 * self._at.patience):
                         await self._round(kind)
@@ -299,7 +301,7 @@ class Torture:
         return [Made(line[0], int(line[1]), int(line[2])) for line in map(str.split, lines)]
 
     def _fault(self, text: str) -> None:
-        self.tally.faults.append(text)
+        self.tally.faults.append(f"{self._kind}: {text}")
 
 
 def _only(told: Told, pid: int) -> bool:
@@ -324,7 +326,7 @@ def told(tally: Tally) -> str:
     """What happened, for people."""
     lines = [
         f"rounds: {dict(tally.rounds)}, killed at: {dict(tally.killed)}",
-        f"{tally.reads} reads, {tally.made} pictures made ({tally.unclaimed} unclaimed)",
+        f"{tally.reads} reads, {tally.made} pictures made ({tally.unclaimed} not kept)",
         f"{tally.pending} answers 202, {tally.repeated} calls repeated; {tally.late} old pictures "
         "from instances that a 202 had named",
     ]
