@@ -114,12 +114,11 @@ class Follower:
         """
         if self.is_current:
             return
-        if not self._failing:
-            await self._look_briefly(PAUSED)
-        now = self._clock.now()
-        if now - self._read_at > self._late:
-            self._failing = True
-        if not self._is_listed(now):
+        for _ in range(2):  # the first may have begun before the pause, and tell of that time
+            if self._is_late and not self._failing and not await self._look_briefly(PAUSED):
+                break
+        self._failing = self._failing or self._is_late
+        if not self._is_listed(self._clock.now()):
             self._ledger.forget()
 
     async def look_anew(self) -> None:
@@ -184,9 +183,15 @@ class Follower:
             return self._read_at
         return min(self._read_at, self._told_at)
 
-    async def _look_briefly(self, seconds: float = BRIEF) -> None:
+    @property
+    def _is_late(self) -> bool:
+        return self._clock.now() - self._read_at > self._late
+
+    async def _look_briefly(self, seconds: float = BRIEF) -> bool:
+        """Whether a look ended within this time, well or not."""
         look = self._start_look()
-        await asyncio.wait({look}, timeout=seconds)
+        done, _ = await asyncio.wait({look}, timeout=seconds)
+        return bool(done)
 
     async def _shared_look(self) -> bool:
         look = self._start_look()

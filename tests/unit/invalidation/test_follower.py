@@ -157,6 +157,22 @@ async def test_instance_that_was_paused_looks_before_it_answers(world: World) ->
     assert not world.follower.allows(["file"], LOG_START)
 
 
+async def test_look_that_began_before_a_pause_is_repeated_after_it(world: World) -> None:
+    """Its answer was on the way when the process was stopped: it knows nothing of what came."""
+    world.catalog.faults.hang("head")
+    world.tasks.detach(world.follower.look_anew(), "look")
+    await world.catalog.faults.reached("head")
+    await world.clock.advance(LATE + 1)
+    catching_up = asyncio.gather(world.follower.catch_up())
+    await settle()
+    looks = world.catalog.faults.calls["head"]
+    world.catalog.faults.heal()
+    await catching_up
+    assert world.catalog.faults.calls["head"] > looks
+    assert world.is_current()
+    assert not world.cut_off()
+
+
 async def test_look_that_is_young_is_not_repeated(world: World) -> None:
     world.catalog.faults.fail("head")
     await world.follower.catch_up()
