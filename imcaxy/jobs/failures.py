@@ -49,7 +49,7 @@ class Failures:
 
     def reset(self, number: int) -> None:
         """Forget everything."""
-        self._items.clear()
+        self.let_go()
 
     def note(
         self, signature: str, error: ImcaxyError, seconds: float, keys: tuple[str, ...] = ()

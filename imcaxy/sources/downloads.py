@@ -108,7 +108,7 @@ class Downloads:
 
     def reset(self, number: int) -> None:
         """Let nobody join a download that has begun: the log is another one (6.2)."""
-        self._joinable.clear()
+        self.let_go()
 
     @asynccontextmanager
     async def _hold(self, source: Source, as_of: LogPosition) -> AsyncIterator[Original]:
