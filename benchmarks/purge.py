@@ -7,12 +7,14 @@ these are cleared behind the answer, beside that of a quiet time.
 
 import argparse
 import asyncio
+import multiprocessing
 import secrets
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,7 +27,7 @@ from imcaxy.store.blobs.base import BlobSum
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.catalog.base import Entry
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
-from tests.e2e.harness import Stack, stack
+from tests.e2e.harness import Client, Stack, stack
 from tests.e2e.purging import SETTINGS, invalidate
 
 WORKERS = 4
@@ -65,27 +67,42 @@ async def fill(directory: Path, url: str, count: int) -> None:
     await blobs.close()
 
 
-@asynccontextmanager
-async def hits(stage: Stack) -> AsyncIterator[list[float]]:
-    """Seconds of each hit while the block runs, on connections of their own."""
+def visit(port: int, target: str, ordered: Connection) -> None:
+    """Ask for one picture all the time, until told to stop; then send the seconds of each."""
+    ordered.send(asyncio.run(_visit(Client(port), target, ordered)))
+
+
+async def _visit(client: Client, target: str, ordered: Connection) -> list[float]:
     seconds: list[float] = []
 
     async def forever() -> None:
-        while True:
+        while not ordered.poll():
             began = time.perf_counter()
-            answer = await stage.client.get(stage.target(7, path="/hit.png"))
+            answer = await client.get(target)
             seconds.append(time.perf_counter() - began)
             if answer.status != 200:
                 raise SystemExit(f"a hit was answered {answer.status}")
             await asyncio.sleep(0.002)
 
-    readers = [asyncio.create_task(forever()) for _ in range(READERS)]  # noqa: TID251 - a script
-    try:
-        yield seconds
-    finally:
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
+    await asyncio.gather(*(forever() for _ in range(READERS)))
+    return seconds
+
+
+@asynccontextmanager
+async def hits(stage: Stack) -> AsyncIterator[list[float]]:
+    """Seconds of each hit while the block runs, asked for by a process that does nothing else."""
+    seconds: list[float] = []
+    target = stage.target(7, path="/hit.png")
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    visitor = spawn.Process(target=visit, args=(stage.server.port, target, theirs), daemon=True)
+    visitor.start()
+    theirs.close()
+    await asyncio.sleep(1)  # it imports
+    yield seconds
+    ours.send("stop")
+    seconds += await asyncio.to_thread(ours.recv)
+    visitor.join()
 
 
 def tell(what: str, seconds: list[float]) -> None:

@@ -7,8 +7,8 @@ from imcaxy.invalidation.confirming import Confirming
 from imcaxy.invalidation.removed import Removed
 from imcaxy.store.catalog.base import CONFIRMED, Catalog, Cleared, LogRecord
 
-PAGE = 200  # entries removed in one step of the catalog
-PAUSE = 0.005  # seconds between two pages, in which other writers have their turn
+PAGE = 25  # entries removed in one step of the catalog: no hit waits for more of them
+REST = 3  # times as long as a page took, nothing is cleared: nobody waits for it
 _RECORDS = 1000  # uncleared records looked at in one round
 
 _log = logging.getLogger("imcaxy.invalidation")
@@ -43,13 +43,15 @@ class Clearing:
             return 0
         page = max((page.page for page in pages), default=CONFIRMED) + 1
         removed = 0
+        began = self._clock.now()
         while entries := await self._catalog.stale(record.keys, record.number, PAGE):
             images = tuple(str(Removed.of(entry)) for entry in entries)
             page = await self._write(record.number, page, images)
             blobs = [entry.blob for entry in entries]
             await self._catalog.delete_entries(blobs, self._clock.wall())
             removed += len(entries)
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(REST * (self._clock.now() - began))
+            began = self._clock.now()
         await self._write(record.number, page, (), last=True)
         return removed
 

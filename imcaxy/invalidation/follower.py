@@ -21,6 +21,7 @@ PAUSED = 2.0  # seconds that the first requests after a pause wait for it: then 
 BEAT = 10.0  # seconds between two signs of life when nothing happens, of a shorter grace a third
 _PAGE = 1000  # records read at once
 _LONGEST_PAUSE = 1.0  # seconds between two looks that fail
+_TICKS = 8  # signs that this process runs, in the time after which a look is late
 
 _log = logging.getLogger("imcaxy.invalidation")
 
@@ -55,6 +56,8 @@ class Follower:
         self._told: LogPosition | None = None  # what that row says
         self._listed_at = float("-inf")  # when others began, or began again, to wait for this one
         self._failing = False  # whether a look has failed, or hung, since the last that succeeded
+        self._ran_at = clock.now()  # when this process was last seen to run
+        self._woke_at = float("-inf")  # when it was last seen to go on after a pause
         self._look: asyncio.Task[bool] | None = None
         self._telling = asyncio.Lock()
 
@@ -94,6 +97,7 @@ class Follower:
         self._ledger.begin(await self._catalog.head())
         self._read_at = began
         await self._tell()
+        self._tasks.detach(self._tick(), "notice pauses")
 
     async def follow(self) -> None:
         """Look at the log, apply, tell: for ever."""
@@ -114,6 +118,7 @@ class Follower:
         """
         if self.is_current:
             return
+        self._notice_pause()
         for _ in range(2):  # the first may have begun before the pause, and tell of that time
             if self._is_late and not self._failing and not await self._look_briefly(PAUSED):
                 break
@@ -208,20 +213,40 @@ class Follower:
         self._look = None
 
     async def _look_once(self) -> bool:
-        """Apply what is new; whether the end of the log was reached."""
+        """Apply what is new; whether the end of the log was reached.
+
+        A look that was under way in a pause ran out of time in it: its failure says nothing.
+        """
         began = self._clock.now()
         try:
             reached = await self._read()
         except StoreError as error:
-            if not self._failing:
-                _log.warning("the log cannot be read", extra={"reason": str(error)})
-            self._failing = True
+            self._notice_pause()
+            if began >= self._woke_at:
+                self._fail(error)
             return False
         if reached:
             if self._failing:
                 _log.info("the log can be read again")
             self._read_at, self._failing = began, False
         return reached
+
+    def _fail(self, error: StoreError) -> None:
+        if not self._failing:
+            _log.warning("the log cannot be read", extra={"reason": str(error)})
+        self._failing = True
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(self._late / _TICKS)
+            self._notice_pause()
+
+    def _notice_pause(self) -> None:
+        """Forget what was known of the log's failing, if this process did not run for a while."""
+        now = self._clock.now()
+        if now - self._ran_at > self._late / 2:
+            self._failing, self._woke_at = False, now
+        self._ran_at = now
 
     async def _read(self) -> bool:
         """Read records from the one applied last, ascending, to the first gap (design 6.2)."""

@@ -42,6 +42,10 @@ class FakeClock(Clock):
         self._now = until
         await settle()
 
+    def suspend(self, seconds: float) -> None:
+        """Move on while the process does not run: nobody wakes before the next `advance`."""
+        self._now += seconds
+
 
 class Interrupting(Clock):
     """The machine's clock that calls something at the end of the second sleep.

@@ -39,7 +39,7 @@ WIDTHS = (64, 96, 192)  # pixels; narrower than 4 for each bit it could not be t
 READERS = 4  # that read all the time
 STIRRED = 6  # new variants that are asked for just before an invalidation
 READS = 32  # after each invalidation; a worker is missed by all of them once in 10,000 rounds
-SHOWN = 10  # faults that are printed
+PAUSES = (0.05, 0.05, 1.0)  # seconds more; with the last a deadline of the catalog passes meanwhile
 TOLD = 50  # rounds after which it is said how far they are
 MUTANTS = ("i2", "i3", "i4", "late", "numbers", "k2")
 # Kinds of rounds and how often they come; a cut-off lasts as long as the shortest grace.
@@ -81,7 +81,7 @@ class Torture:
         self._random = random.Random(seed)
         self._version = 1  # what the origin serves
         self._floors = dict.fromkeys(range(tortured.size), 1)  # what answers promise, by instance
-        self._kind = ""  # of the round that runs
+        self._round_is = ""  # the number and kind of the one that runs
         self._took = 0.0  # seconds of the last invalidation
         self._tasks = Tasks()
         self._origin = ScriptedOrigin()
@@ -94,12 +94,12 @@ class Torture:
             for number in range(rounds):
                 kind = self._random.choices(list(self.kinds), list(self.kinds.values()))[0]
                 self.tally.rounds[kind] += 1
-                self._kind = kind
+                self._round_is = f"round {number}, {kind}"
                 try:
                     async with asyncio.timeout(4 * self._at.patience):
                         await self._round(kind)
                 except TimeoutError:
-                    self._fault(f"round {number} ({kind}) did not end")
+                    self._fault("did not end")
                 if number % TOLD == TOLD - 1:
                     told_so_far = f"{number + 1} rounds, {len(self.tally.faults)} faults"
                     print(told_so_far, flush=True)  # noqa: T201 - who waits wants to know
@@ -170,7 +170,7 @@ class Torture:
             told = await self._purge(stopped=stopped)
             # They wait in its queue, and were sent after the invalidation was durable.
             waiting = [self._tasks.start(self._read(), "queue") for _ in range(READS)]
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(self._random.choice(PAUSES))
         finally:
             os.kill(stopped, signal.SIGCONT)
         await asyncio.gather(*waiting)
@@ -301,7 +301,8 @@ class Torture:
         return [Made(line[0], int(line[1]), int(line[2])) for line in map(str.split, lines)]
 
     def _fault(self, text: str) -> None:
-        self.tally.faults.append(f"{self._kind}: {text}")
+        self.tally.faults.append(f"{self._round_is}: {text}")
+        print(f"FAULT {self.tally.faults[-1]}", flush=True)  # noqa: T201 - who waits wants to know
 
 
 def _only(told: Told, pid: int) -> bool:
@@ -333,7 +334,7 @@ def told(tally: Tally) -> str:
     if quiet := sorted(tally.seconds):
         median, p99 = quiet[len(quiet) // 2], quiet[int(len(quiet) * 0.99)]
         lines.append(f"quiet invalidations: median {median:.3f} s, p99 {p99:.3f} s")
-    return "\n".join([*lines, *(f"FAULT {fault}" for fault in tally.faults[:SHOWN])])
+    return "\n".join([*lines, f"{len(tally.faults)} faults"])
 
 
 def main() -> int:

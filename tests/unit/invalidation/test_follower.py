@@ -173,6 +173,39 @@ async def test_look_that_began_before_a_pause_is_repeated_after_it(world: World)
     assert not world.cut_off()
 
 
+async def test_look_that_ran_out_of_time_in_a_pause_is_repeated_after_it(world: World) -> None:
+    """It was under way when the process was stopped, and its deadline passed meanwhile."""
+    world.catalog.faults.hang("head")
+    world.tasks.detach(world.follower.look_anew(), "look")
+    await world.catalog.faults.reached("head")
+    await world.write(1, "file")
+    world.clock.suspend(LATE + 1)
+    catching_up = asyncio.gather(world.follower.catch_up())
+    await settle()
+    world.catalog.faults.heal()
+    world.catalog.faults.fail("head")  # what was under way fails, what comes next hangs
+    world.catalog.faults.hang("head")
+    await settle()
+    world.catalog.faults.heal()
+    await catching_up
+    assert world.is_current()
+    assert not world.cut_off()
+    assert not world.follower.allows(["file"], LOG_START)
+
+
+async def test_log_that_failed_before_a_pause_is_looked_at_after_it(world: World) -> None:
+    world.catalog.faults.fail("head")
+    await world.clock.advance(LATE + 1)
+    await world.follower.catch_up()
+    assert world.cut_off()
+    world.catalog.faults.heal()
+    await world.write(1, "file")
+    world.clock.suspend(LATE)
+    await world.follower.catch_up()
+    assert not world.cut_off()
+    assert not world.follower.allows(["file"], LOG_START)
+
+
 async def test_look_that_is_young_is_not_repeated(world: World) -> None:
     world.catalog.faults.fail("head")
     await world.follower.catch_up()
