@@ -19,10 +19,11 @@ from tests.corpus import photo
 from tests.unit.processors.vips.making import MIB
 
 MEMORY = 700 * MIB
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 @contextmanager
-def child() -> Iterator["subprocess.Popen[bytes]"]:
+def child(*, own_session: bool = False) -> Iterator["subprocess.Popen[bytes]"]:
     program = Program(MEMORY, niceness=3)
     with subprocess.Popen(
         program.arguments(),
@@ -30,6 +31,7 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=program.environment(),
+        start_new_session=own_session,
     ) as process:
         try:
             yield process
@@ -87,6 +89,17 @@ def test_child_limits_are_taken_before_the_first_picture() -> None:
         environment = (proc / "environ").read_bytes().split(b"\0")
         names = {item.partition(b"=")[0].decode() for item in environment}
         assert names - {""} <= set(Program(1).environment())
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="a kernel without autogrouping")
+def test_child_with_its_own_session_makes_that_as_nice_as_itself() -> None:
+    before = AUTOGROUP.read_text()
+    with child(own_session=True) as process:
+        receive(process)
+        assert Path(f"/proc/{process.pid}/autogroup").read_text().endswith(" nice 3\n")
+    with child() as process:
+        receive(process)
+        assert AUTOGROUP.read_text() == before
 
 
 def test_child_loads_no_more_than_it_needs() -> None:
