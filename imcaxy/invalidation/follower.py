@@ -55,6 +55,7 @@ class Follower:
         self._told_at = float("-inf")  # the same of the last row written
         self._told: LogPosition | None = None  # what that row says
         self._listed_at = float("-inf")  # when others began, or began again, to wait for this one
+        self._current_until = float("-inf")  # Clock.now(); each hit compares it
         self._failing = False  # whether a look has failed, or hung, since the last that succeeded
         self._ran_at = clock.now()  # when this process was last seen to run
         self._woke_at = float("-inf")  # when it was last seen to go on after a pause
@@ -73,8 +74,7 @@ class Follower:
         Not by an instance that others may have struck from the list, however well it reads: nobody
         waits for it.
         """
-        now = self._clock.now()
-        return now - self._read_at <= self._late and self._is_listed(now)
+        return self._clock.now() <= self._current_until
 
     @property
     def cut_off(self) -> bool:
@@ -169,6 +169,7 @@ class Follower:
             if now - self._last_sign() > self._grace:
                 self._listed_at = now
             self._told, self._told_at = position, began
+            self._reckon()
 
     def _is_listed(self, now: float) -> bool:
         """Whether others have waited for this instance since its last look at the log, and do.
@@ -177,6 +178,11 @@ class Follower:
         nobody waited for it when the records in between were written.
         """
         return now - self._last_sign() <= self._grace and self._listed_at <= self._read_at
+
+    def _reckon(self) -> None:
+        """Until when it is current if nothing happens; called after everything that changes it."""
+        until = min(self._read_at + self._late, self._last_sign() + self._grace)
+        self._current_until = until if self._listed_at <= self._read_at else float("-inf")
 
     def _last_sign(self) -> float:
         """From when on others may take this instance for dead.
@@ -229,6 +235,7 @@ class Follower:
             if self._failing:
                 _log.info("the log can be read again")
             self._read_at, self._failing = began, False
+            self._reckon()
         return reached
 
     def _fail(self, error: StoreError) -> None:

@@ -1,8 +1,8 @@
 """aiohttp's HTTP/1.1 protocol with our manners: small buffers, deadlines, errors as problems.
 
 The one file that looks inside `aiohttp.web_protocol.RequestHandler` (`_waiter`, `_messages`,
-`_keepalive_handle`, `_keepalive_timeout`, `_next_keepalive_close_time`, `_process_keepalive`); a
-test fails when an upgrade renames one of them.
+`_paused`, `_keepalive_handle`, `_keepalive_timeout`, `_next_keepalive_close_time`,
+`_process_keepalive`); a test fails when an upgrade renames one of them.
 """
 
 import asyncio
@@ -169,7 +169,7 @@ class Protocol(RequestHandler):
             # No request is being answered: aiohttp waits for one, or has not begun to wait yet.
             and (not waiter.done() if waiter is not None else not self.served)
             and not self._messages
-            and not self.writing_paused
+            and not self._paused
             and not self._application.sender.draining
             and (reply := self._lane.find(data)) is not None
         ):
@@ -197,14 +197,18 @@ class Protocol(RequestHandler):
             transport.writelines((head, body))
         self.served += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if not self.writing_paused:
+        if self._paused:
+            self._await_taken(reply, transport)
+        else:
             self._application.log.record_ready(reply, self._peer, "whole", len(body))
-            return
+
+    def _await_taken(self, reply: Reply, transport: asyncio.Transport) -> None:
+        """Watch over what the kernel has not taken of it; then tell the log."""
 
         def ended(ending: Ending, left: int) -> None:
             self._unsent = None
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-            sent = max(0, len(body) - left)
+            sent = max(0, len(reply[1]) - left)
             self._application.log.record_ready(reply, self._peer, ending, sent)
 
         self._unsent = Unsent(transport, self._application.policy.client_timeout, ended)

@@ -27,9 +27,9 @@ class Ageing:
         """The same, for who only looks: nobody is told."""
         return self._clock.wall() - entry.head.made_at >= self._longest
 
-    def is_over(self, entry: Entry) -> bool:
-        """Whether the entry must not be served any more."""
-        age = self._clock.wall() - entry.head.made_at
+    def is_over(self, entry: Entry, wall: float | None = None) -> bool:
+        """Whether the entry must not be served any more; `wall` is the time, if it is known."""
+        age = (self._clock.wall() if wall is None else wall) - entry.head.made_at
         if age < self._young:
             return False
         if age >= self._longest:

@@ -26,13 +26,14 @@ class Held:
     `uses` counts hits since somebody last set it to 0.
     """
 
-    __slots__ = ("body", "entry", "hits", "seen", "uses", "weight")
+    __slots__ = ("body", "entry", "hits", "name", "seen", "uses", "weight")
 
     tier = "memory"
     blob = None  # it needs no file
 
     def __init__(self, entry: Entry, body: Body) -> None:
         self.entry = entry
+        self.name = entry.blob  # of this copy
         self.body = body
         self.hits = 0  # of late, at most _OFTEN
         self.seen = -1  # the tier's count of purges when this was last judged
@@ -40,11 +41,6 @@ class Held:
         keys = sum(sys.getsizeof(key) + _KEY for key in entry.keys)
         texts = sys.getsizeof(body) + sys.getsizeof(entry.request)
         self.weight = texts + keys + _RECORD  # bytes of memory
-
-    @property
-    def name(self) -> str:
-        """The name of this copy."""
-        return self.entry.blob
 
     @property
     def length(self) -> int:

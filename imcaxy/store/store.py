@@ -98,10 +98,11 @@ class Store:
         held = self._memory.get(signature)
         if held is None:
             return self._reopened(signature)
-        if self._ageing is not None and self._ageing.is_over(held.entry):
+        wall = self._clock.wall()
+        if self._ageing is not None and self._ageing.is_over(held.entry, wall):
             self._memory.drop(signature)
             return None
-        if self._clock.wall() - held.entry.used >= self._use_step:
+        if wall - held.entry.used >= self._use_step:
             self._note_held(held)
         return held
 

@@ -62,6 +62,7 @@ class Instance:
             self.catalog, self.ledger, row, self.clock, self.tasks, grace=300.0
         )
         self.follower._read_at = self.clock.now()  # as after its start
+        self.follower._reckon()
         self.parts = Parts(
             hub=self.hub,
             store=self.store,

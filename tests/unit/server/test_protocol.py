@@ -5,6 +5,7 @@ import socket
 from typing import Any, Never
 
 import pytest
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from imcaxy.server.fast_lane import FastLane
@@ -22,7 +23,7 @@ OK = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 def test_names_that_we_use_inside_aiohttp_are_still_there() -> None:
     slots = set(RequestHandler.__slots__)
     assert slots >= {"_waiter", "_messages", "_keepalive_handle", "_keepalive_timeout"}
-    assert "_next_keepalive_close_time" in slots
+    assert {"_next_keepalive_close_time", "_paused"} <= slots | set(BaseProtocol.__slots__)
     assert callable(RequestHandler._process_keepalive)
     assert Protocol.handle_error is not RequestHandler.handle_error
 
