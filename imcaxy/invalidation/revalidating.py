@@ -3,7 +3,8 @@
 Time is cut into spans of that length, and in each of them one instance asks for a source, when
 somebody wants an old picture of it: the claim `revalidate:KEY`, numbered by the span, has one
 winner. The picture is served meanwhile. When nothing has changed, nothing has to be written: all
-its variants are as good as new until the next span. A change is an invalidation like any other.
+its variants are as good as new until the next span. A change is an invalidation like any other, one
+for all pictures of the same age: who finds it again while the first takes effect repeats that one.
 """
 
 import logging
@@ -15,7 +16,7 @@ from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, SourceError
 from imcaxy.grammar.purge_keys import file_key
 from imcaxy.grammar.source import Source
-from imcaxy.grammar.variant import LOG_START
+from imcaxy.grammar.variant import LOG_START, LogPosition
 from imcaxy.invalidation.asked import Asked
 from imcaxy.sources.base import Validators
 from imcaxy.store.catalog.base import Catalog, Claim, Entry, Seen
@@ -72,11 +73,11 @@ class Revalidating:
             if len(self._asked) > REMEMBERED:
                 self._asked.popitem(last=False)
             self._running += 1
-            self._tasks.detach(self._revalidate(seen, span), "revalidate")
+            self._tasks.detach(self._revalidate(seen, entry.as_of, span), "revalidate")
 
-    async def _revalidate(self, seen: Seen, span: int) -> None:
+    async def _revalidate(self, seen: Seen, as_of: LogPosition, span: int) -> None:
         try:
-            await self._ask(seen, span)
+            await self._ask(seen, as_of, span)
         except SourceError as error:  # it stays as it is; the next span asks again
             _log.info("a source did not tell of changes", extra={"reason": str(error)})
         except ImcaxyError as error:
@@ -84,7 +85,7 @@ class Revalidating:
         finally:
             self._running -= 1
 
-    async def _ask(self, seen: Seen, span: int) -> None:
+    async def _ask(self, seen: Seen, as_of: LogPosition, span: int) -> None:
         source = Source("url", seen.url)
         claim = Claim(
             signature=f"revalidate:{file_key(source)}",
@@ -99,7 +100,8 @@ class Revalidating:
         try:
             known = Validators(seen.etag, seen.modified)
             if await self._origin.has_changed(source, known, seen.digest):
-                request = f"{claim.signature}:{span}"
+                # Whatever the span: no picture of this age outlives the record.
+                request = f"{claim.signature}:{as_of.number}"
                 await self._purge(Asked(request=request, urls=(seen.url,)))
         finally:
             await self._catalog.end_claim(claim, "asked")

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from imcaxy.errors import CatalogError, ImcaxyError, SourceFailed
 from imcaxy.grammar.source import Source
+from imcaxy.grammar.variant import LogPosition
 from imcaxy.invalidation.asked import Asked
 from imcaxy.invalidation.revalidating import AT_ONCE, REMEMBERED, Revalidating
 from imcaxy.sources.base import Validators
@@ -63,6 +66,19 @@ async def test_change_is_an_invalidation_that_can_be_repeated() -> None:
     assert asked.urls == (URL,)
     assert len(asked.request) < 200
     assert [claim.outcome for claim in world.catalog.rows.claims.values()] == ["asked"]
+
+
+async def test_change_found_again_while_it_takes_effect_is_no_second_invalidation() -> None:
+    world = World()
+    world.changed = True
+    for _ in range(2):  # the second time by a picture that is still handed out
+        world.revalidating.due(entry(URL))
+        await settle()
+        await world.clock.advance(AFTER)
+    world.revalidating.due(replace(entry(URL), as_of=LogPosition(1, "r1")))  # it changed once more
+    await settle()
+    first, again, later = [asked.request for asked in world.purged]
+    assert first == again != later
 
 
 @pytest.mark.parametrize("error", [SourceFailed(), CatalogError("down")])
