@@ -57,6 +57,7 @@ class Database:
         self._client: AsyncIOMotorClient[Document] | None = None
         self._database: AsyncIOMotorDatabase[Document] | None = None
         self.replicated = False
+        self._tells_deadline = True
         self._closed = False
 
     async def connect(self) -> None:
@@ -71,6 +72,10 @@ class Database:
         default = self._client.get_default_database(DATABASE)
         async with self._calling():
             hello = await self._client.admin.command("hello")
+            built = await self._client.admin.command("buildInfo")
+        # FerretDB 1 breaks off a read at the deadline that it was told, and may then leave one of
+        # its own connections in the past, for whoever reads next.
+        self._tells_deadline = not _ferretdb(built)
         self.replicated = bool(hello.get("setName")) or hello.get("msg") == "isdbgrid"
         if self.replicated:
             self._database = default.with_options(
@@ -190,7 +195,7 @@ class Database:
         """What the server calls itself."""
         async with self._calling():
             built = await self._connected().command("buildInfo")
-        other = built.get("ferretdb", {}).get("version") or built.get("ferretdbVersion")
+        other = _ferretdb(built)
         name = f"FerretDB {other}" if other else f"MongoDB {built.get('version', 'unknown')}"
         return f"{name}, {'replica set' if self.replicated else 'standalone'}"
 
@@ -222,6 +227,9 @@ class Database:
             event_listeners=list(self._listeners),
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
+            # Where the driver has no deadline for the whole call.
+            waitQueueTimeoutMS=milliseconds,
+            socketTimeoutMS=milliseconds * _SCAN,
             tz_aware=False,
         )
         try:
@@ -250,7 +258,7 @@ class Database:
         try:
             # The driver's deadline ends its thread's work, the loop's the wait for that.
             async with asyncio.timeout(timeout + _MARGIN):
-                with pymongo.timeout(timeout):
+                with pymongo.timeout(timeout if self._tells_deadline else None):
                     yield
         except CatalogError:
             raise
@@ -266,6 +274,11 @@ class Database:
             raise CatalogError(_SENTENCES.get(error.code or 0, told)) from error
         except (PyMongoError, BSONError, OSError, ValueError) as error:
             raise CatalogError("MongoDB failed.") from error
+
+
+def _ferretdb(built: Mapping[str, Any]) -> str:
+    """The version of FerretDB, by what `buildInfo` answered; "" when it is something else."""
+    return str(built.get("ferretdb", {}).get("version") or built.get("ferretdbVersion") or "")
 
 
 def _projection(fields: Sequence[str]) -> dict[str, int] | None:
