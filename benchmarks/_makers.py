@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
@@ -148,7 +147,7 @@ def stop(maker: Maker) -> None:
 def cpu(maker: Maker) -> float:
     """Seconds of processor time of the whole tree, of processes that have ended too."""
     total = 0.0
-    for pid in tree(maker.process.pid):
+    for pid in processes.tree(maker.process.pid):
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             total += sum(map(int, fields[11:15])) / _TICKS
@@ -157,15 +156,8 @@ def cpu(maker: Maker) -> float:
 
 def memory(maker: Maker) -> tuple[int, int]:
     """Bytes in memory of the whole tree now: shared pages counted once, and in each process."""
-    pids = list(tree(maker.process.pid))
+    pids = processes.tree(maker.process.pid)
     return sum(map(processes.proportional, pids)), sum(map(processes.resident, pids))
-
-
-def tree(pid: int) -> Iterator[int]:
-    """The process and its descendants."""
-    yield pid
-    for child in processes.children(pid):
-        yield from tree(child)
 
 
 def _answers(url: str) -> bool:

@@ -17,6 +17,11 @@ def children(pid: int) -> list[int]:
     return [child for child in found if alive(child)]
 
 
+def tree(pid: int) -> list[int]:
+    """The process and all that came of it."""
+    return [pid, *(each for child in children(pid) for each in tree(child))]
+
+
 def alive(pid: int) -> bool:
     """Whether it is there and more than a zombie."""
     return _status(pid).get("State", "Z")[0] not in "ZX"
