@@ -71,6 +71,7 @@ class Sweep:
         self._tidy = tidy
         self.disk_limit = limits.disk_limit  # less while the disk itself is smaller
         self._watch = Watch(catalog, clock, limits.lease)
+        self._first = 1  # every record of the log below is cleared
         self._turn: Claim | None = None
         self._beat_at = 0.0
         self._beat = 0
@@ -169,14 +170,26 @@ class Sweep:
         await self._catalog.delete_claim(claim)
 
     async def _sweep_inert(self) -> int:
+        """Not while an invalidation is being counted and cleared: what it hits is listed there.
+
+        Asked after a page was read: every record that made an entry of it inert was there by then.
+        """
         removed = 0
         for _ in range(_PAGES):
             page = await self._catalog.inert_entries(_PAGE)
+            if page and not await self._all_cleared():
+                break
             await self._delete(page)
             removed += len(page)
             if len(page) < _PAGE:
                 break
         return removed
+
+    async def _all_cleared(self) -> bool:
+        head = await self._catalog.head()
+        waiting = await self._catalog.uncleared(self._first, 1)
+        self._first = waiting[0] if waiting else max(self._first, head.number)
+        return not waiting
 
     async def _evict(self, swept: Swept) -> None:
         marks = Marks(self.disk_limit)

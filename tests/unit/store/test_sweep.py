@@ -6,6 +6,7 @@ import pytest
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LogPosition
 from imcaxy.jobs import outcome as outcomes
+from imcaxy.store.catalog.base import Cleared
 from imcaxy.store.sweep import SIGNATURE, Limits, Sweep
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.catalog import FakeCatalog, Rows
@@ -140,10 +141,24 @@ async def test_last_finished_claim_stays_while_its_outcome_is_useful() -> None:
     assert not await world.catalog.claims("signature")
 
 
+async def test_inert_entries_are_left_to_the_invalidation_that_is_not_cleared() -> None:
+    """It counts them, and keeps a list of what went."""
+    world = World()
+    await world.catalog.insert_entry(an_entry())
+    await world.catalog.append(a_record(1, "other"))
+    await world.catalog.append(a_record(2, "file"))
+    await world.catalog.add_cleared(Cleared(1, 1, last=True))
+    for _ in range(2):
+        assert (await world.sweep.sweep_once()).inert == 0
+    await world.catalog.add_cleared(Cleared(2, 1, last=True))
+    assert (await world.sweep.sweep_once()).inert == 1
+
+
 async def test_inert_entries_are_buried() -> None:
     world = World()
     await world.catalog.insert_entry(an_entry())
     await world.catalog.append(a_record(1, "file"))
+    await world.catalog.add_cleared(Cleared(1, 1, last=True))
     await world.catalog.insert_entry(
         an_entry("blob-2", signature="other", as_of=LogPosition(1, "r1"))
     )
