@@ -139,8 +139,8 @@ class Job:
                 parts.slots.take(
                     lambda: self._stream.abandoned or self._stream.detached,
                     parts.processor.cost(self._request, originals),
-                ),
-                parts.processor.make(self._request, originals) as picture,
+                ) as burst,
+                parts.processor.make(self._request, originals, burst) as picture,
             ):
                 head = self._head(claim, originals, picture)
                 as_of = self._read_as_of(originals)

@@ -20,18 +20,26 @@ class Picture:
     version: str  # of the engine that makes it and its libraries: part of the ETag
 
 
+class Pixels(NamedTuple):
+    """The pixels that a picture is made from, as they come from the decoder."""
+
+    key: str  # whatever has the same one is made from the same pixels
+    memory: int  # bytes that holding them takes
+
+
 class Cost(NamedTuple):
     """What making one picture takes of this machine, as far as can be told before it is made."""
 
     memory: int = 0  # bytes, at the peak
     seconds: float = 0.0  # of processor time
+    pixels: Pixels | None = None  # where others gain by being made from them too
 
 
 class Processor(Protocol):
     """Makes pictures from originals.
 
     Receives the canonical request only, never anything that the client wrote. The same request,
-    originals and `version` give the same bytes.
+    originals and `version` give the same bytes, in a burst and alone.
     """
 
     @property
@@ -75,9 +83,12 @@ class Processor(Protocol):
         ...
 
     def make(
-        self, request: ImageRequest, originals: Sequence[Original]
+        self, request: ImageRequest, originals: Sequence[Original], burst: str | None = None
     ) -> AbstractAsyncContextManager[Picture]:
         """The picture, whose bytes may still be on their way.
+
+        `burst` is the key of its pixels where others are made from them now: then they are made one
+        after another, from one decode.
 
         `originals` stand in the order of `request.sources`, without those that it fetches itself.
         Entering raises ProcessingError when no byte has been made; where it fetches, SourceError

@@ -16,9 +16,12 @@ _END = None
 class Delivery:
     """One picture being made: the test sends its pieces, then ends or fails it."""
 
-    def __init__(self, request: ImageRequest, originals: Sequence[Original]) -> None:
+    def __init__(
+        self, request: ImageRequest, originals: Sequence[Original], burst: str | None
+    ) -> None:
         self.request = request
         self.originals = originals
+        self.burst = burst
         self.length: int | None = None
         self.left = False
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -81,9 +84,9 @@ class FakeProcessor:
 
     @asynccontextmanager
     async def make(
-        self, request: ImageRequest, originals: Sequence[Original]
+        self, request: ImageRequest, originals: Sequence[Original], burst: str | None = None
     ) -> AsyncIterator[Picture]:
-        delivery = Delivery(request, originals)
+        delivery = Delivery(request, originals, burst)
         self.deliveries.append(delivery)
         self._asked.set()
         self._asked = asyncio.Event()

@@ -6,7 +6,7 @@ import signal
 import struct
 import sys
 import time
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 HELLO = {"hello": 1, "libvips": "0.0.0", "api": True, "formats": ["jpeg"], "bodies": []}
 
@@ -17,15 +17,24 @@ def send(header: dict[str, object], body: bytes = b"") -> None:
     sys.stdout.buffer.flush()
 
 
-def receive() -> None:
-    """Take one whole request."""
+def receive() -> bytes:
+    """Take one whole request; what it says of holding pixels, and its bodies."""
     source = sys.stdin.buffer
+    forgot = False
+    while True:
+        header, bodies = receive_frame(source)
+        if not header.get("forget"):
+            words = [b"forgot"] * forgot + [b"keep"] * bool(header.get("keep"))
+            return b" ".join([*words, *bodies])
+        forgot = True
+
+
+def receive_frame(source: BinaryIO) -> tuple[dict[str, Any], list[bytes]]:
     prefix = source.read(4)
     if not prefix:
         sys.exit(0)
     header = json.loads(source.read(struct.unpack("!I", prefix)[0]))
-    for length in header["bodies"]:
-        source.read(length)
+    return header, [source.read(length) for length in header["bodies"]]
 
 
 def hang() -> NoReturn:
@@ -47,12 +56,15 @@ def main(manner: str) -> None:
         hang()
     number = 0
     while True:
-        receive()
+        request = receive()
         number += 1
-        answer(manner, number)
+        if not manner.endswith(" once"):
+            answer(manner, number, request)
+        else:  # honest at first, then as it says
+            answer("telling" if number == 1 else manner.removesuffix(" once"), number, request)
 
 
-def answer(manner: str, number: int) -> None:
+def answer(manner: str, number: int, request: bytes) -> None:
     if manner == "crashing":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif manner == "hanging":
@@ -71,7 +83,7 @@ def answer(manner: str, number: int) -> None:
     elif manner in ANSWERS:
         send({"id": number, "bodies": [], **ANSWERS[manner]})
     else:
-        name = str(os.getpid()).encode()
+        name = request if manner == "telling" else str(os.getpid()).encode()
         send({"id": number, "type": "image/jpeg", "bodies": [len(name)]}, name)
 
 

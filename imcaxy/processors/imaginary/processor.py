@@ -128,7 +128,7 @@ class ImaginaryProcessor:
 
     @asynccontextmanager
     async def make(
-        self, request: ImageRequest, originals: Sequence[Original]
+        self, request: ImageRequest, originals: Sequence[Original], _burst: str | None = None
     ) -> AsyncIterator[Picture]:
         """The picture as Imaginary delivers it; entering waits for the first byte of its body.
 

@@ -41,17 +41,21 @@ def main() -> int:
     _write(sink, _hello(), b"")
     gc.freeze()
     roomy = _resident() + _ROOM
+    held = None
     while True:
         try:
             request = _read(source)
+            if request is None:
+                return 0
+            held = _held(operations, *request, held)
         except frames.FrameError:
             return 2
-        if request is None:
-            return 0
-        answer, body = _answer(operations, *request)
-        _write(sink, answer, body)
-        del request, answer, body
-        if _resident() > roomy:
+        if not request[0].get(frames.FORGET):
+            answer, body = _answer(operations, *request, held)
+            _write(sink, answer, body)
+            del answer, body
+        del request
+        if held is None and _resident() > roomy:
             gc.collect()
             libc.malloc_trim(0)
 
@@ -127,11 +131,11 @@ def _hello() -> dict[str, object]:
 
 
 def _answer(
-    operations: Any, header: dict[str, object], bodies: list[bytes]
+    operations: Any, header: dict[str, object], bodies: list[bytes], held: Any
 ) -> tuple[dict[str, object], bytes]:
     """The answer to one request; an error is an answer too."""
     try:
-        made = _make(operations, header, bodies)
+        made = _make(operations, header, bodies, held)
     except ImcaxyError as error:
         return {"id": header.get("id"), "error": error.to_record()}, b""
     except MemoryError:
@@ -143,12 +147,30 @@ def _answer(
     return {"id": header.get("id"), "type": made.media_type}, made.body
 
 
-def _make(operations: Any, header: dict[str, Any], bodies: list[bytes]) -> Any:
+def _make(operations: Any, header: dict[str, Any], bodies: list[bytes], held: Any) -> Any:
     formats = header["formats"]
-    originals = [operations.Encoded(body, name) for body, name in zip(bodies, formats, strict=True)]
+    originals = (
+        [held.source]
+        if held
+        else [operations.Encoded(body, name) for body, name in zip(bodies, formats, strict=True)]
+    )
     limits = operations.Limits(header["pixels"], header["bytes"])
     steps = [operations.Step(*step) for step in header["steps"]]
-    return operations.make(steps, originals, limits)
+    return operations.make(steps, originals, limits, held)
+
+
+def _held(operations: Any, header: dict[str, Any], bodies: list[bytes], before: Any) -> Any:
+    """The source that is kept from this request on; None when nothing is. Raises FrameError."""
+    if not header.get(frames.KEEP):
+        return None
+    if not bodies and before is None:
+        raise frames.FrameError("nothing is held")
+    if not bodies:
+        return before
+    try:
+        return operations.HeldSource(operations.Encoded(bodies[0], header["formats"][0]))
+    except (LookupError, TypeError):
+        raise frames.FrameError("a source without a format") from None
 
 
 def _read(source: BufferedReader) -> tuple[dict[str, object], list[bytes]] | None:

@@ -91,6 +91,7 @@ class Child:
         self.hello = hello
         self.clean = True
         self.jobs = 0  # asked so far
+        self._holds: str | None = None  # the burst whose pixels it has
 
     @classmethod
     async def start(cls, program: Program) -> Self:
@@ -130,15 +131,22 @@ class Child:
         return self._process.returncode is None and not self._stdout.at_eof()
 
     async def ask(
-        self, request: Mapping[str, object], bodies: Sequence[bytes], most: int
+        self,
+        request: Mapping[str, object],
+        bodies: Sequence[bytes],
+        most: int,
+        burst: str | None = None,
     ) -> Answer:
-        """The answer to one request, whole.
+        """The answer to one request, whole; the pixels of a `burst` are held until `forget`.
 
         Raises what the child found wrong, ProcessorCrashed when it died, and ProcessorFailed when
         it talked nonsense or announced more than `most` bytes (none of which is then read).
         """
         self.clean = False
         self.jobs += 1
+        if burst is not None:
+            request = {**request, frames.KEEP: True}
+            bodies = () if self._holds == burst else bodies
         try:
             await self._send({**request, "id": self.jobs}, bodies)
             header = await self._read_header()
@@ -148,8 +156,16 @@ class Child:
             raise ProcessorFailed from error
         except (EOFError, OSError) as error:
             raise ProcessorCrashed from error
+        finally:
+            self._holds = burst
         self.clean = True
         return Answer(media_type, length, pieces)
+
+    def forget(self) -> None:
+        """Have it let go of the pixels that it holds, soon."""
+        if self._holds is not None and self._process.stdin is not None:
+            self._holds = None
+            self._process.stdin.write(frames.pack_header({frames.FORGET: True}, ()))
 
     async def end(self) -> bool:
         """Kill it, whatever it is doing, and wait; False if it was still there after 5 seconds."""

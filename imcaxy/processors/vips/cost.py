@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from imcaxy.errors import ImcaxyError
-from imcaxy.processors.base import Cost
+from imcaxy.processors.base import Cost, Pixels
 from imcaxy.processors.vips import geometry
+from imcaxy.processors.vips.frames import MAX_PIXELS_BYTES
 from imcaxy.sources.base import Original
 
 Options = Mapping[str, object]
@@ -57,6 +58,9 @@ _HELD = 2.5  # nanoseconds per byte that is held before the first row
 _TOUCHED = 12  # nanoseconds per pixel that steps between decoding and encoding read and write
 _COPY = 4  # bytes per pixel that a turn takes; EXIF, which nobody has read yet, may ask for one
 _DEFAULT = "jpeg"
+# From where on one decode for several is worth that they are made one after another.
+LONG_DECODE = 0.02  # seconds
+_TIMES = 2  # as long as what follows it
 
 
 def cost(steps: Steps, originals: Sequence[Original]) -> Cost:
@@ -75,10 +79,20 @@ def cost(steps: Steps, originals: Sequence[Original]) -> Cost:
     read = [_read(source, shrink, frames), *(_read(overlay, 1, 1) for overlay in overlays)]
     final = _pixels(sizes[-1]) * frames
     touched = sum(map(_pixels, sizes)) * frames
+    decoding = sum(one.seconds for one in read)
+    rest = (touched * _TOUCHED + final * encoder.nanoseconds) / 1e9
+    gains = not overlays and frames == 1 and decoding >= max(LONG_DECODE, _TIMES * rest)
     return Cost(
         int(sum(one.memory for one in read) + touched * _COPY + final * encoder.memory) + _ALWAYS,
-        sum(one.seconds for one in read) + (touched * _TOUCHED + final * encoder.nanoseconds) / 1e9,
+        decoding + rest,
+        pixels(source, shrink) if gains else None,
     )
+
+
+def pixels(source: Original, shrink: int) -> Pixels | None:
+    """The first frame, its sides divided by `shrink`; None where it is too large to be held."""
+    memory = -(-source.width // shrink) * -(-source.height // shrink) * source.pixel
+    return Pixels(f"{source.digest}/{shrink}", memory) if memory <= MAX_PIXELS_BYTES else None
 
 
 def _read(original: Original, shrink: int, frames: int) -> Cost:

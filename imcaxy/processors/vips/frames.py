@@ -12,6 +12,10 @@ Header = Mapping[str, object]
 
 LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 64 * 1024
+# A request that says KEEP has its pixels held for the next one that says so, which then brings no
+# bodies; FORGET is a frame of its own that lets go of them, and has no answer.
+KEEP, FORGET = "keep", "forget"
+MAX_PIXELS_BYTES = 64 * 1024 * 1024  # that are held so
 _LENGTH = struct.Struct("!I")
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import pyvips
@@ -18,6 +19,7 @@ from imcaxy.errors import (
 from imcaxy.processors.vips import animation, colour, decoding, encoding, geometry, pixels
 from imcaxy.processors.vips.decoding import Encoded, Header
 from imcaxy.processors.vips.formats import INFO_TYPE, MEDIA_TYPES
+from imcaxy.processors.vips.holding import HeldSource
 
 Options = Mapping[str, object]
 
@@ -56,8 +58,15 @@ class _Job(NamedTuple):
     overlay: pyvips.Image | None
 
 
-def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) -> Made:
+def make(
+    steps: Sequence[Step],
+    originals: Sequence[Encoded],
+    limits: Limits,
+    held: HeldSource | None = None,
+) -> Made:
     """The picture. Overlays stand in `originals` after the source, in the order of their steps.
+
+    `held` is the source where others are made from it too.
 
     Pixels stay in memory between steps and are encoded once, as the last step says.
     Raises RequestError, SourceError, ProcessingError, and MemoryError when memory ran out.
@@ -81,8 +90,9 @@ def make(steps: Sequence[Step], originals: Sequence[Encoded], limits: Limits) ->
         film = animation.joined(frames, image)
         return last.format, encoding.encode(film, last.format, last.options)
 
+    from_pixels = held.from_pixels if held else partial(decoding.from_pixels, source)
     try:
-        kind, body = decoding.from_pixels(source, job.plan.shrink, finish, animated=animated)
+        kind, body = from_pixels(job.plan.shrink, finish, animated=animated)
     except pyvips.Error as error:
         raise decoding.translated(error) from error
     if len(body) > limits.bytes:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from imcaxy.errors import Draining, ImcaxyError, Overloaded, ProcessorTimeout
+from imcaxy.processors.vips.bursts import Bursts
 from imcaxy.processors.vips.children import Answer, Child, Hello, Program
 from imcaxy.tasks import Tasks
 
@@ -39,6 +40,7 @@ class Pool:
         self._places = asyncio.Semaphore(processes)  # one is held by each child in use or dying
         self._idle: list[Child] = []  # last used, first taken: the others' memory can be swapped
         self._busy: set[Child] = set()
+        self._bursts = Bursts(self._borrow, self._take_back, queue_timeout)
         self._starts, self._burials = Tasks(), Tasks()
         self._closed = False
         self.known: Hello | None = None  # what the first child said; None until it has started
@@ -59,18 +61,26 @@ class Pool:
             return child.hello
 
     async def run(
-        self, request: Mapping[str, object], bodies: Sequence[bytes], most: int
+        self,
+        request: Mapping[str, object],
+        bodies: Sequence[bytes],
+        most: int,
+        burst: str | None = None,
     ) -> Answer:
         """The whole answer, of at most `most` bytes.
+
+        Requests of one `burst` have the same source and are answered one after another by one
+        child, which holds its pixels meanwhile.
 
         Raises what the child found wrong, ProcessorTimeout, ProcessorCrashed, ProcessorFailed,
         ProcessorUnavailable, Overloaded. A child that was left in the middle, also by cancelling
         this, is killed; nobody else's request is touched.
         """
-        async with self._lent() as child:
+        lent = self._lent() if burst is None else self._bursts.lent(burst)
+        async with lent as child:
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await child.ask(request, bodies, most)
+                    return await child.ask(request, bodies, most, burst)
             except TimeoutError:
                 raise ProcessorTimeout(accepted=f"up to {self._timeout:g} seconds") from None
 
@@ -93,6 +103,13 @@ class Pool:
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[Child]:
+        child = await self._borrow()
+        try:
+            yield child
+        finally:
+            self._take_back(child)
+
+    async def _borrow(self) -> Child:
         await self._place()
         child = None
         try:
@@ -100,12 +117,13 @@ class Pool:
             self._busy.add(child)
             self.known = self.known or child.hello
             self._check_open()  # closed meanwhile?
-            yield child
-        finally:
+        except BaseException:
             if child is None:
                 self._places.release()
             else:
                 self._take_back(child)
+            raise
+        return child
 
     async def _place(self) -> None:
         self._check_open()
@@ -137,6 +155,7 @@ class Pool:
     def _take_back(self, child: Child) -> None:
         self._busy.discard(child)
         if child.clean and child.alive and child.jobs < self._retire_after and not self._closed:
+            child.forget()
             self._idle.append(child)
             self._places.release()
         else:

@@ -95,7 +95,7 @@ class VipsProcessor:
 
     @asynccontextmanager
     async def make(
-        self, request: ImageRequest, originals: Sequence[Original]
+        self, request: ImageRequest, originals: Sequence[Original], burst: str | None = None
     ) -> AsyncIterator[Picture]:
         """The picture, whole when the block is entered. See Processor and Pool.run for errors."""
         steps = request_steps(request)
@@ -106,6 +106,7 @@ class VipsProcessor:
             [(step.operation, dict(step.parameters), step.ignore_failure) for step in steps],
             [original.body for original in originals],
             [original.format for original in originals],
+            burst,
         )
         yield Picture(answer.media_type, answer.length, _chunks(answer.pieces), self.version)
 
@@ -128,14 +129,16 @@ class VipsProcessor:
         """Kill the children; pictures being made are given up."""
         await self._pool.close()
 
-    async def _run(self, steps: list[_Step], bodies: list[bytes], formats: list[str]) -> Answer:
+    async def _run(
+        self, steps: list[_Step], bodies: list[bytes], formats: list[str], burst: str | None = None
+    ) -> Answer:
         request = {
             "steps": steps,
             "formats": formats,
             "pixels": self._max_pixels,
             "bytes": self._max_variant_bytes,
         }
-        answer = await self._pool.run(request, bodies, self._max_variant_bytes)
+        answer = await self._pool.run(request, bodies, self._max_variant_bytes, burst)
         expected = {INFO_TYPE} if steps[0][0] == "info" else set(MEDIA_TYPES.values())
         if answer.media_type not in expected:
             raise ProcessorFailed

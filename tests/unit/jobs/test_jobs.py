@@ -13,6 +13,7 @@ from imcaxy.grammar.image_request import ImageRequest
 from imcaxy.grammar.source import Source
 from imcaxy.hub.stream import Stream
 from imcaxy.jobs.slots import Abandoned
+from imcaxy.processors.base import Cost, Pixels
 from tests.fakes.clock import settle
 from tests.fakes.instance import Instance, collect
 from tests.fakes.processor import Delivery
@@ -162,3 +163,29 @@ async def _read(stream: Stream) -> None:
         await collect(stream.read())
     except ImcaxyError:
         return
+
+
+async def test_sizes_of_one_source_that_wait_for_its_download_are_made_as_a_burst(
+    world: Instance,
+) -> None:
+    world.processor.costs = Cost(10, 1.0, Pixels("pixels", 10))
+    world.reader.go.clear()
+    source = Source("url", "http://host/a.png")
+    requests = [ImageRequest("resize", (("width", width),), source) for width in (100, 200, 300)]
+    streams = [world.jobs.join(each, f"signature-{each}")[0] for each in requests]
+    for stream in streams:
+        world.wait(stream)
+        await settle()
+    world.reader.go.set()
+    made = [await world.processor.delivery(number) for number in range(3)]
+    assert [one.burst for one in made] == ["pixels"] * 3
+    made[1].refuse(ProcessorFailed())
+    for number in (0, 2):
+        made[number].deliver(b"picture")
+        assert await collect(streams[number].read()) == b"picture"
+    with pytest.raises(ProcessorFailed):
+        await streams[1].started()
+    await world.idle()
+    streams.clear()
+    del stream
+    world.assert_nothing_is_left()

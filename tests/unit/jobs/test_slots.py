@@ -4,8 +4,10 @@ import pytest
 
 from imcaxy.clock import Clock
 from imcaxy.errors import Overloaded, VariantTooLarge
-from imcaxy.jobs.slots import Abandoned, Slots
-from imcaxy.processors.base import Cost
+from imcaxy.jobs.admission import MOST_OVERTAKEN
+from imcaxy.jobs.slots import MOST_TOGETHER, Abandoned, Slots
+from imcaxy.processors.base import Cost, Pixels
+from imcaxy.tasks import Tasks
 from tests.fakes.clock import settle
 
 
@@ -168,3 +170,197 @@ async def test_short_job_begins_beside_a_long_one_that_holds_all_memory() -> Non
         assert (order, slots.memory) == (["long"], 112)
     end.set()
     await running
+
+
+# Bursts.
+
+SHARED = Cost(10, 1.0, Pixels("a", 5))
+
+
+class Burst:
+    """Jobs with a name each, which say how they began and end when told."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.began: dict[str, str | None] = {}
+        self._tasks = Tasks()
+        self._ends: dict[str, asyncio.Event] = {}
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+
+    def ask(self, name: str, cost: Cost = SHARED, *, abandoned: bool = False) -> None:
+        self._ends[name] = asyncio.Event()
+        self._jobs[name] = self._tasks.start(self._run(name, cost, abandoned), name)
+
+    async def _run(self, name: str, cost: Cost, abandoned: bool) -> None:
+        async with self.slots.take(lambda: abandoned, cost) as burst:
+            self.began[name] = burst
+            await self._ends[name].wait()
+
+    async def end(self, *names: str) -> None:
+        for name in names:
+            self._ends[name].set()
+            await self._jobs[name]
+        await settle()
+
+    def cancel(self, name: str) -> None:
+        self._jobs[name].cancel()
+
+    async def result(self, name: str) -> BaseException | None:
+        await asyncio.wait([self._jobs[name]])
+        return self._jobs[name].exception()
+
+
+async def test_jobs_that_come_together_for_the_same_pixels_share_a_place_and_count_them_once() -> (
+    None
+):
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    for name in "bcd":
+        jobs.ask(name)
+    await settle()
+    assert jobs.began == {"b": "a", "c": "a", "d": "a"}
+    assert (slots.busy, slots.waiting, slots.memory) == (3, 0, 15)
+    await jobs.end("b", "c", "d")
+    assert (slots.busy, slots.memory) == (0, 0)
+
+
+async def test_job_alone_is_in_no_burst_and_counts_no_pixels() -> None:
+    slots = Slots(2, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("b")
+    await settle()
+    assert jobs.began == {"b": None}
+    assert slots.memory == 10
+    jobs.ask("c")
+    await settle()
+    assert jobs.began == {"b": None, "c": None}
+    await jobs.end("b", "c")
+
+
+async def test_job_that_comes_while_a_burst_runs_joins_it() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("b")
+    jobs.ask("c")
+    await settle()
+    jobs.ask("late")
+    jobs.ask("other", Cost(10, 1.0, Pixels("z", 5)))
+    await settle()
+    assert jobs.began == {"b": "a", "c": "a", "late": "a"}
+    await jobs.end("b", "c", "late", "other")
+    assert jobs.began["other"] is None
+
+
+async def test_jobs_that_wait_for_a_place_begin_together_and_others_keep_their_order() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("first", Cost(10, 1.0))
+    await settle()
+    for name, cost in (("b", SHARED), ("between", Cost(10, 1.0)), ("c", SHARED)):
+        jobs.ask(name, cost)
+        await settle()
+    await jobs.end("first")
+    assert jobs.began == {"first": None, "b": "a", "c": "a"}
+    await jobs.end("b")
+    assert "between" not in jobs.began
+    await jobs.end("c", "between")
+
+
+async def test_burst_has_a_bound_and_the_next_one_follows() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    names = [str(number) for number in range(MOST_TOGETHER + 2)]
+    for name in names:
+        jobs.ask(name)
+    await settle()
+    assert list(jobs.began) == names[:MOST_TOGETHER]
+    await jobs.end(*names[:-3])
+    assert slots.waiting == 2  # the last of the burst still has the place
+    await jobs.end(names[-3])
+    assert jobs.began[names[-1]] == "a"
+    await jobs.end(*names[-2:])
+
+
+async def test_burst_takes_the_memory_of_its_largest_and_gives_it_back() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=50)
+    jobs = Burst(slots)
+    jobs.ask("b")
+    jobs.ask("larger", Cost(30, 1.0, Pixels("a", 5)))
+    jobs.ask("too large", Cost(46, 1.0, Pixels("a", 5)))
+    await settle()
+    assert jobs.began == {"b": "a", "larger": "a"}
+    assert slots.memory == 35
+    await jobs.end("b", "larger")
+    assert jobs.began["too large"] is None
+    assert slots.memory == 46
+    await jobs.end("too large")
+    assert slots.memory == 0
+
+
+async def test_pixels_that_do_not_fit_are_not_shared() -> None:
+    slots = Slots(2, 60.0, Clock(), memory=40)
+    jobs = Burst(slots)
+    for name in "bc":
+        jobs.ask(name, Cost(10, 1.0, Pixels("a", 31)))
+    await settle()
+    assert jobs.began == {"b": None, "c": None}
+    assert slots.memory == 20
+    await jobs.end("b", "c")
+
+
+async def test_burst_takes_no_memory_from_one_that_has_waited_long_enough() -> None:
+    slots = Slots(2, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("first", Cost(60, 1.0))
+    await settle()
+    jobs.ask("large", Cost(90, 1.0))
+    await settle()
+    for number in range(MOST_OVERTAKEN):
+        jobs.ask(str(number), Cost(10, 1.0))
+        await settle()
+        await jobs.end(str(number))
+    spare = Cost(5, 0.001, Pixels("a", 5))  # of which short jobs have some of their own
+    jobs.ask("b", spare)
+    jobs.ask("c", spare)
+    await settle()
+    assert jobs.began["b"] is None
+    await jobs.end("first", "b", "c", "large")
+
+
+async def test_others_who_have_left_make_no_burst() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("b")
+    jobs.ask("gone", abandoned=True)
+    await settle()
+    assert jobs.began == {"b": None}
+    await jobs.end("b")
+    assert isinstance(await jobs.result("gone"), Abandoned)
+
+
+async def test_one_who_has_left_is_dropped_from_a_burst() -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    jobs.ask("b")
+    jobs.ask("gone", abandoned=True)
+    jobs.ask("c")
+    await settle()
+    assert jobs.began == {"b": "a", "c": "a"}
+    assert isinstance(await jobs.result("gone"), Abandoned)
+    await jobs.end("b", "c")
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_cancelled_at_any_step_of_a_burst_gives_its_part_back(turns: int) -> None:
+    slots = Slots(1, 60.0, Clock(), memory=100)
+    jobs = Burst(slots)
+    for name in "bcd":
+        jobs.ask(name)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    jobs.cancel("b")
+    jobs.cancel("c")
+    await settle()
+    assert jobs.began["d"] in (None, "a")
+    await jobs.end("d")
+    assert (slots.busy, slots.waiting, slots.memory) == (0, 0, 0)

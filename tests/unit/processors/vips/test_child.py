@@ -167,6 +167,61 @@ def test_child_impossible_request_is_answered_and_the_next_one_is_done(
         assert receive(process)[0]["type"] == "image/png"
 
 
+def resident(process: "subprocess.Popen[bytes]") -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+def test_child_holds_the_source_and_its_pixels_until_it_is_told_to_forget() -> None:
+    body = photo("jpeg-24-megapixels").body
+    # A small part of what is decoded to 17 MiB.
+    wish = ("extract", {"width": 2200, "areawidth": 50, "areaheight": 40, "type": "png"}, False)
+    asked = request(wish, formats=["jpeg"], pixels=10**8)
+    with child() as process:
+        receive(process)
+        send(process, asked, body)
+        alone = receive(process)
+        idle = resident(process)
+        for bodies in ((body,), (), ()):
+            send(process, {**asked, "keep": True}, *bodies)
+            assert receive(process) == alone
+        assert resident(process) > idle + 12 * MIB
+        send(process, {"forget": True})
+        send(process, asked, body)
+        assert receive(process) == alone
+        assert resident(process) < idle + 8 * MIB
+
+
+def test_child_answers_an_impossible_request_of_a_burst_and_goes_on_with_it() -> None:
+    with child() as process:
+        receive(process)
+        send(process, request(("explode", {}, False), keep=True), photo("png-shipped").body)
+        assert receive(process)[0]["error"]["kind"] == "unsupported-operation"
+        send(process, request(("flip", {}, False), keep=True))
+        assert receive(process)[0]["type"] == "image/png"
+
+
+@pytest.mark.parametrize("before", [{}, {"forget": True}])
+def test_child_that_holds_nothing_and_is_told_to_use_it_ends(before: dict[str, Any]) -> None:
+    with child() as process:
+        receive(process)
+        if before:
+            send(process, request(("flip", {}, False), keep=True), photo("png-shipped").body)
+            receive(process)
+            send(process, before)
+        send(process, request(("flip", {}, False), keep=True))
+        assert process.wait(10) == 2
+
+
+@pytest.mark.parametrize("formats", [None, 7, []])
+def test_child_that_is_to_hold_a_source_of_no_format_ends(formats: object) -> None:
+    with child() as process:
+        receive(process)
+        asked = request(("flip", {}, False), keep=True, formats=formats)
+        send(process, asked, photo("png-shipped").body)
+        assert process.wait(10) == 2
+
+
 PARENT = """
 import asyncio
 from imcaxy.processors.vips.children import Child, Program

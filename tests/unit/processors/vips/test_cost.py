@@ -1,5 +1,7 @@
 """The measured side of the table is `benchmarks/peaks.py`; a part of it is held here."""
 
+import dataclasses
+
 import pytest
 
 from benchmarks import peaks
@@ -74,6 +76,34 @@ def test_cost_of_info_is_next_to_nothing() -> None:
     info = told(original("avif"), "info", quality=1)
     assert info.seconds < 0.01
     assert info.memory < 20 * MIB
+
+
+def test_cost_names_the_pixels_where_decoding_them_is_most_of_the_work() -> None:
+    for source in (original(), original(held=1), original("tiff", 4000, 3000)):
+        assert told(source, width=500).pixels is not None
+    assert told(original("png", 4000, 3000), width=500).pixels == ("/1", 4000 * 3000 * 3)
+    assert told(original(), width=500).pixels == ("/8", 750 * 500 * 3)
+
+
+def test_cost_names_no_pixels_where_encoding_takes_longer_or_little_is_gained() -> None:
+    assert told(original("png"), width=3000, type="avif").pixels is None
+    assert told(original("jpeg", 1920, 1080), width=500).pixels is None
+    assert told(original("png"), "info", quality=1).pixels is None
+
+
+def test_cost_names_no_pixels_that_are_too_many_or_not_alone() -> None:
+    assert told(original("png", 6000, 4000), width=500).pixels is None
+    assert told(original("gif", 640, 480, frames=100), width=300).pixels is None
+    assert told(original("gif", 2000, 2000, frames=9), width=300, type="jpeg").pixels is not None
+    both = [original("tiff", 2000, 2000), original("png", 9, 9)]
+    assert cost([("watermarkimage", {})], both).pixels is None
+
+
+def test_cost_names_other_pixels_for_another_shrink_or_source() -> None:
+    keys = [told(original(), width=width).pixels for width in (320, 480, 640, 960, 1280)]
+    assert [each and each.key for each in keys] == ["/8", "/8", "/4", "/4", "/2"]
+    other = dataclasses.replace(original(), digest="other")
+    assert told(other, width=320).pixels != keys[0]
 
 
 @pytest.mark.slow
