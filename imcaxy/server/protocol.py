@@ -20,7 +20,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from imcaxy.server.answers import Finished
+from imcaxy.server.answers import Finished, cut
 from imcaxy.server.application import Application
 from imcaxy.server.exchange import Ending
 from imcaxy.server.problems import (
@@ -31,7 +31,9 @@ from imcaxy.server.problems import (
     Problem,
 )
 from imcaxy.server.ready import Reply
+from imcaxy.server.sendfile import Direct
 from imcaxy.server.unsent import Unsent
+from imcaxy.store.blobs.base import OpenBlob
 
 LINE_LIMIT = 64 * 1024  # bytes of a request line
 FIELD_LIMIT = 32 * 1024  # bytes of one header field
@@ -82,6 +84,7 @@ class Protocol(RequestHandler):
     __slots__ = (
         "_application",
         "_at_boundary",
+        "_direct",
         "_head_timeout",
         "_head_timer",
         "_lane",
@@ -108,6 +111,7 @@ class Protocol(RequestHandler):
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self._lane = application.lane
+        self._direct: Direct | None = None
         self._at_boundary = True  # the parser holds no part of a request
         self._peer = b"null"  # JSON
         self._unsent: Unsent | None = None  # what the kernel has not taken of a ready answer
@@ -150,6 +154,8 @@ class Protocol(RequestHandler):
         """End; whoever waits for the connection to be gone is told."""
         self._stop_head_timer()
         self._server.open.pop(self, None)
+        if self._direct is not None:
+            self._direct.let_go()
         if self._unsent is not None:
             self._unsent.end("client-left")
         super().connection_lost(exc)
@@ -190,25 +196,52 @@ class Protocol(RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        head, body, *_ = reply
-        if len(body) <= _SMALL:
-            transport.write(head + body)
-        else:
-            transport.writelines((head, body))
+        head, body, ready, *_ = reply
         self.served += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._paused:
-            self._await_taken(reply, transport)
+        if not isinstance(body, (bytes, bytearray)):
+            length = ready.length
+            if (sent := self._send_file(head, body, length, transport)) is not None:
+                self._application.log.record_ready(reply, self._peer, "cut", sent)
+                cut(transport)
+                return
         else:
-            self._application.log.record_ready(reply, self._peer, "whole", len(body))
+            length = len(body)
+            if length <= _SMALL:
+                transport.write(head + body)
+            else:
+                transport.writelines((head, body))
+        if self._paused:
+            self._await_taken(reply, length, transport)
+        else:
+            self._application.log.record_ready(reply, self._peer, "whole", length)
 
-    def _await_taken(self, reply: Reply, transport: asyncio.Transport) -> None:
+    def _send_file(
+        self, head: bytes, file: OpenBlob, length: int, transport: asyncio.Transport
+    ) -> int | None:
+        """Have the kernel send it; what that does not take is left to the transport.
+
+        None, or the bytes of the file that were sent when the rest cannot be had.
+        """
+        if self._direct is None:
+            self._direct = Direct(transport)
+        sent = self._direct.send(head, file, length) - len(head)
+        if sent < 0:
+            transport.write(head[sent:])
+        if sent < length:
+            rest = file.read_now(max(0, sent), length)
+            if rest is None:
+                return max(0, sent)
+            transport.write(rest)
+        return None
+
+    def _await_taken(self, reply: Reply, length: int, transport: asyncio.Transport) -> None:
         """Watch over what the kernel has not taken of it; then tell the log."""
 
         def ended(ending: Ending, left: int) -> None:
             self._unsent = None
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-            sent = max(0, len(reply[1]) - left)
+            sent = max(0, length - left)
             self._application.log.record_ready(reply, self._peer, ending, sent)
 
         self._unsent = Unsent(transport, self._application.policy.client_timeout, ended)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from imcaxy.server.dates import format_date
 from imcaxy.server.headers import stamp
 from imcaxy.server.origins import Fields
+from imcaxy.store.blobs.base import OpenBlob
 
 _OBJECTS = 1024  # bytes: the objects of one Ready, but for its texts
 _STAMPED = 1024  # bytes of a stamped head, at most, about
@@ -102,7 +103,7 @@ class Ready:
         return stamp(self.made_at, wall, self.seconds)
 
 
-# An answer to be written in this step: its head, its body (empty with a 304), what it was laid out
-# from, its status, the request's id, and when it was begun (seconds of Clock.now). A bare tuple: a
-# named one takes longer to make than all that is in it.
-Reply = tuple[bytes, bytes | bytearray, Ready, int, bytes, float]
+# An answer to be written in this step: its head, its body (empty with a 304; an open blob where the
+# kernel is to send it), what it was laid out from, its status, the request's id, and when it was
+# begun (seconds of Clock.now). A bare tuple: a named one takes longer than all that is in it.
+Reply = tuple[bytes, bytes | bytearray | OpenBlob, Ready, int, bytes, float]

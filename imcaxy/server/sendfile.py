@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from typing import Protocol
 
 from imcaxy.errors import BlobCorrupt
@@ -25,6 +26,35 @@ class File(Protocol):
         Raises BlobCorrupt when the file has been changed since it was verified.
         """
         ...
+
+
+class Direct:
+    """Sends on the socket of a transport that has nothing left to write, at once and in one step.
+
+    Owns nothing: `let_go` before the transport closes the socket.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self._descriptor)
+
+    def let_go(self) -> None:
+        """Leave the socket to its transport."""
+        self._socket.detach()
+
+    def send(self, head: bytes, file: File, length: int) -> int:
+        """Head, then the file's first `length` bytes; how many of all these the kernel has taken.
+
+        0 where the connection is gone: the transport finds that out with its own next write.
+        """
+        sent = 0
+        try:
+            sent = self._socket.send(head, socket.MSG_MORE)
+            if sent == len(head):
+                sent += os.sendfile(self._descriptor, file.descriptor, 0, length)
+        except OSError:  # also of a socket that takes no more for now
+            return sent
+        return sent
 
 
 class FileSender:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from imcaxy.clock import Clock
@@ -24,16 +24,12 @@ class Opened:
     until: float  # seconds of Clock.now
     hits: int = 0
     offer_at: int = 4  # hits at which the picture is offered to the memory tier again
+    name: str = field(init=False)  # of this copy
+    length: int = field(init=False)  # bytes
 
-    @property
-    def name(self) -> str:
-        """The name of this copy."""
-        return self.entry.blob
-
-    @property
-    def length(self) -> int:
-        """Bytes."""
-        return self.entry.sum.length
+    def __post_init__(self) -> None:
+        self.name = self.entry.blob
+        self.length = self.entry.sum.length
 
 
 class OpenBlobs:

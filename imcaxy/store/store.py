@@ -129,16 +129,16 @@ class Store:
         opened = self._opened.get(signature)
         if opened is None:
             return None
-        entry = opened.entry
-        if self._ageing is not None and self._ageing.is_over(entry):
+        entry, wall = opened.entry, self._clock.wall()
+        if self._ageing is not None and self._ageing.is_over(entry, wall):
             self._opened.drop(signature)
             return None
-        if self._note_use(entry):
-            opened.entry = entry = replace(entry, used=self._clock.wall())
-        small = entry.sum.length * 4 <= self._memory.limit
-        if small and opened.hits >= opened.offer_at:  # it may have become worth holding
+        if wall - entry.used >= self._use_step and self._note_use(entry):
+            opened.entry = entry = replace(entry, used=wall)
+        # it may have become worth holding
+        if opened.hits >= opened.offer_at and opened.length * 4 <= self._memory.limit:
             opened.offer_at *= 4
-            body = opened.blob.read_now(0, entry.sum.length)
+            body = opened.blob.read_now(0, opened.length)
             if body is not None and self._memory.put(entry, bytes(body)):
                 return self._memory.get(signature) or opened
         return opened

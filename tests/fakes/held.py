@@ -1,7 +1,9 @@
 """Pictures that are in memory behind the real proxy and the real store."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from imcaxy.clock import Clock
 from imcaxy.grammar.variant import LOG_START, Head
@@ -12,6 +14,7 @@ from imcaxy.server.access_log import AccessLog
 from imcaxy.server.application import Application
 from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.store.blobs.base import BlobSum
+from imcaxy.store.blobs.open_file import OpenFile
 from imcaxy.store.catalog.base import Entry
 from tests.fakes.clock import FakeClock
 from tests.fakes.instance import Instance
@@ -67,6 +70,19 @@ class HeldPictures(Instance):
         )
         assert self.memory.put(entry, body)
         return plan.signature
+
+    def hold_in_file(
+        self, target: str, body: bytes, path: Path, kind: type[OpenFile] = OpenFile
+    ) -> None:
+        """Have it in a file that is open instead, and never again in memory."""
+        signature = self.hold(target, body)
+        held = self.memory.get(signature)
+        assert held is not None
+        self.memory.drop(signature)
+        path.write_bytes(body)
+        opened = self.store._opened
+        opened.put(held.entry, kind(os.open(path, os.O_RDONLY), os.close))
+        opened._opened[signature].offer_at = 1 << 60
 
     def application(
         self, log: Callable[[bytes], None], policy: HttpPolicy, clock: Clock | None = None

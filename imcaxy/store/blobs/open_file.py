@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from imcaxy.errors import BlobCorrupt
 
+_PROBE = (bytearray(1),)  # what is read into it is of no interest
 _SAMPLE = 128 * 1024  # bytes: what kernels read ahead at a time
 
 
@@ -47,14 +48,14 @@ class OpenFile:
         """
         if not self.unchanged():
             raise BlobCorrupt("A kept picture was changed while it was read.")
-        probe = bytearray(1)
         try:
-            for offset in (*range(start, stop, _SAMPLE), stop - 1):
-                if os.preadv(self.descriptor, [probe], offset, os.RWF_NOWAIT) != 1:
+            while start < stop - 1:
+                if os.preadv(self.descriptor, _PROBE, start, os.RWF_NOWAIT) != 1:
                     return False
+                start += _SAMPLE
+            return os.preadv(self.descriptor, _PROBE, stop - 1, os.RWF_NOWAIT) == 1
         except OSError:
             return False
-        return True
 
     def read_now(self, start: int, stop: int) -> bytearray | None:
         """These bytes if the kernel has them in memory; None when a disk would be waited for."""

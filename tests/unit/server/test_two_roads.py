@@ -6,6 +6,7 @@ import random
 import re
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,9 @@ VERSION = "/imaginary/resize?width=5&type=webp&v=7" + SOURCE
 ANSWERED = "/imaginary/resize?width=8&type=webp&v=8" + SOURCE
 LONG = "/imaginary/resize?width=6" + SOURCE  # too much for one write
 HUGE = "/imaginary/resize?width=7" + SOURCE  # too much for the fast lane
-HELD = (PLAIN, PLAIN, AUTO, AUTO, VERSION, LONG, HUGE, ANSWERED)
+FILE = "/imaginary/resize?width=9" + SOURCE  # in an open file, sent by the kernel
+SMALL_FILE = "/imaginary/resize?width=10" + SOURCE  # in an open file, read at once
+HELD = (PLAIN, PLAIN, AUTO, AUTO, VERSION, LONG, HUGE, ANSWERED, FILE, SMALL_FILE)
 OTHERS = ("/healthz", "/imaginary/resize?width=abc" + SOURCE, PLAIN + "#x", "http://x" + PLAIN)
 FIELDS = (  # the first are well-formed: the connection goes on
     "Origin: https://a.example",
@@ -240,11 +243,15 @@ def sorted_lines(road: Road) -> list[Any]:
 @pytest.mark.parametrize(
     "count", [400, pytest.param(5000, marks=pytest.mark.slow)], ids=["small", "large"]
 )
-async def test_both_roads_say_the_same_bytes_and_log_the_same_lines(count: Any) -> None:
+async def test_both_roads_say_the_same_bytes_and_log_the_same_lines(
+    count: Any, tmp_path: Path
+) -> None:
     pictures = HeldPictures()
     hold_all(pictures)
+    pictures.hold_in_file(FILE, b"f" * 100_000, tmp_path / "file")
+    pictures.hold_in_file(SMALL_FILE, b"s" * 3000, tmp_path / "small")
     pictures.commits.known.add("8")
-    tags = [pictures.memory.get(pictures.plan(t).signature).entry.head.etag for t in HELD]  # type: ignore[union-attr]  # all are held
+    tags = [pictures.store.at_hand(pictures.plan(t).signature).entry.head.etag for t in HELD]  # type: ignore[union-attr]  # all are held
     fast, normal = await Road.open(pictures, 1 << 20), await Road.open(pictures, 0)
     try:
         async with asyncio.timeout(60 + count / 20):
