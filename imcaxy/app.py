@@ -242,6 +242,7 @@ class Server:
         await self._follower.start()
         await self._processor.start()
         self._background.detach(self._follower.follow(), "follow the log")
+        self._background.detach(self._follower.notice_pauses(), "notice pauses")
         self._background.detach(self._tending.tend(), "tend")
         await self._listener.start(sockets)
         self._tasks.detach(self._upkeep().run(self._stopping), "upkeep")

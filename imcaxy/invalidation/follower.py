@@ -97,7 +97,6 @@ class Follower:
         self._ledger.begin(await self._catalog.head())
         self._read_at = began
         await self._tell()
-        self._tasks.detach(self._tick(), "notice pauses")
 
     async def follow(self) -> None:
         """Look at the log, apply, tell: for ever."""
@@ -109,6 +108,12 @@ class Follower:
             beat_is_due = self._clock.now() - self._told_at >= self._beat
             if done and (self._told != self._ledger.position or beat_is_due):
                 await self.tell()
+
+    async def notice_pauses(self) -> None:
+        """Have a pause of this process known when a look fails in it: for ever."""
+        while True:
+            await self._clock.sleep(self._late / _TICKS)
+            self._notice_pause()
 
     async def catch_up(self) -> None:
         """Return when what is still held here may be handed out.
@@ -242,11 +247,6 @@ class Follower:
         if not self._failing:
             _log.warning("the log cannot be read", extra={"reason": str(error)})
         self._failing = True
-
-    async def _tick(self) -> None:
-        while True:
-            await self._clock.sleep(self._late / _TICKS)
-            self._notice_pause()
 
     def _notice_pause(self) -> None:
         """Forget what was known of the log's failing, if this process did not run for a while."""
