@@ -46,12 +46,11 @@ class ServerMaker:
 
     def start(self, log: Path) -> None:
         """Start and wait until it serves."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env=kept | self.environment,
+                env=_inherited() | self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -69,15 +68,13 @@ class ServerMaker:
 
 
 class LoopMaker:
-    """`_loop.py`, with what the children of our server are given."""
+    """`_loop.py`, in an environment of its own."""
 
-    name = "loop"
-
-    def __init__(self) -> None:
-        environment = Program(1 << 30).environment() | {"PATH": os.environ.get("PATH", "")}
+    def __init__(self, name: str, environment: dict[str, str]) -> None:
+        self.name = name
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("_loop.py"))],
-            env=environment,
+            env=_inherited() | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -96,6 +93,11 @@ class LoopMaker:
         self.process.stdin.write(f"{path} {width} {kind} {count}\n".encode())
         self.process.stdin.flush()
         return int(self._output.readline())
+
+
+def loops() -> list[LoopMaker]:
+    """The loop as children of our server are started (allocator, one thread), and as anybody is."""
+    return [LoopMaker("loop", Program(1 << 30).environment()), LoopMaker("plain loop", {})]
 
 
 def ours(directory: Path, processes: int) -> ServerMaker:
@@ -158,6 +160,10 @@ def memory(maker: Maker) -> tuple[int, int]:
     """Bytes in memory of the whole tree now: shared pages counted once, and in each process."""
     pids = processes.tree(maker.process.pid)
     return sum(map(processes.proportional, pids)), sum(map(processes.resident, pids))
+
+
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
 def _answers(url: str) -> bool:

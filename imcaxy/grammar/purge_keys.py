@@ -8,6 +8,7 @@ purge may take too much but never too little.
 import hashlib
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from imcaxy.grammar.host import canonical_host
@@ -22,15 +23,8 @@ _EVERYTHING = "*"
 
 def purge_keys(sources: Iterable[Source]) -> tuple[str, ...]:
     """Every key that hits one of the sources, each once, the widest first."""
-    keys: dict[str, None] = {_EVERYTHING: None}
-    for source in sources:
-        host, segments, folder = _place(source)
-        keys[_host_key(host)] = None
-        depth = len(segments) if folder else len(segments) - 1
-        for length in range(1, min(depth, DEEPEST) + 1):
-            keys[_path_key("folder", host, segments[:length])] = None
-        keys[_path_key("file", host, segments)] = None
-    return tuple(keys)
+    keys = (key for source in sources for key in _keys_of(source))
+    return tuple(dict.fromkeys((_EVERYTHING, *keys)))
 
 
 def named_keys(sources: Iterable[Source]) -> dict[str, str]:
@@ -77,6 +71,15 @@ def host_key(host: str) -> str:
 def everything_key() -> str:
     """The key that hits every source."""
     return _EVERYTHING
+
+
+@lru_cache(maxsize=64)  # a job asks twice, for its stream and for its download
+def _keys_of(source: Source) -> tuple[str, ...]:
+    host, segments, folder = _place(source)
+    depth = len(segments) if folder else len(segments) - 1
+    lengths = range(1, min(depth, DEEPEST) + 1)
+    folders = (_path_key("folder", host, segments[:length]) for length in lengths)
+    return _host_key(host), *folders, _path_key("file", host, segments)
 
 
 def _place(source: Source) -> tuple[str, tuple[str, ...], bool]:

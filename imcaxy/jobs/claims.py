@@ -11,6 +11,9 @@ The interleaving that K2 is for, with instances A, B and C:
     2. B inserts k=1, makes the picture, commits its entry, writes the outcome
     3. A inserts k=2: won, but the picture is there      -> A looks up again before it works
     4. C saw A silent for the lease and inserts k=3      -> A reads again and yields to k=3
+
+Where the engine can look at claims, entries and log and insert in one step, most jobs begin by that
+(`insert_first_claim`): nothing can come in between. Whatever it finds is left to the longer way.
 """
 
 import logging
@@ -45,7 +48,9 @@ class Wanted:
 
     signature: str
     keys: tuple[str, ...]
-    position: Callable[[], Awaitable[LogPosition]]  # from where in the log its job would begin
+    applied: LogPosition  # how far in the log this instance is
+    begin: Callable[[], LogPosition]  # begin the job there, in this step
+    position: Callable[[], Awaitable[LogPosition]]  # the same, past every record seen by anybody
     blob: str  # the name that the blob will have
     look_up: Callable[[], Awaitable[Kept | None]]
     abandoned: Callable[[], bool]  # whether nobody here waits for it any more
@@ -83,6 +88,11 @@ class Claims:
         nobody here waits any more, StoreError when the store does not answer. The caller bounds
         the time.
         """
+        if wanted.outdated():
+            raise Abandoned
+        return await self._first(wanted) or await self._take(wanted)
+
+    async def _take(self, wanted: Wanted) -> Claim | Kept:
         dead = 0  # highest number whose owner was found silent or overtaken by an invalidation
         while True:
             with self._breaker.guard():
@@ -128,6 +138,18 @@ class Claims:
             await self._catalog.end_claim(claim, outcome.render(self._clock.wall()))
         except StoreError as error:
             _log.warning("a claim's outcome was not written", extra={"reason": str(error)})
+
+    async def _first(self, wanted: Wanted) -> Claim | None:
+        """A claim that nothing stands against: K1, K2 and a look at the log in one step.
+
+        The job begins after it, no earlier in the log than its claim says.
+        """
+        claim = self._next(wanted, wanted.applied, None)
+        with self._breaker.guard():
+            if not await self._catalog.insert_first_claim(claim):
+                return None
+        wanted.begin()
+        return claim
 
     def _next(self, wanted: Wanted, as_of: LogPosition, top: Claim | None) -> Claim:
         return Claim(

@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imcaxy.clock import Clock
 from imcaxy.errors import ImcaxyError, InternalError, InvalidatedMeanwhile, StoreError, WaitExpired
@@ -83,6 +83,8 @@ class Job:
         wanted = Wanted(
             signature=self._signature,
             keys=self._stream.keys,
+            applied=self._parts.log.position,
+            begin=self._begin,
             position=self._position,
             blob=self._parts.store.new_blob_name(),
             look_up=lambda: self._parts.store.look_up(self._signature),
@@ -109,11 +111,11 @@ class Job:
         return self._as_of
 
     async def _own(self, claim: Claim) -> None:
-        outcome = outcomes.DROPPED
+        outcome: outcomes.Outcome | None = outcomes.DROPPED
         try:
             async with self._parts.claims.held(claim):
                 if await self._make(claim):
-                    outcome = outcomes.KEPT
+                    outcome = None  # written with the entry
         except Abandoned:
             raise
         except ImcaxyError as error:
@@ -122,7 +124,8 @@ class Job:
             outcome = outcomes.failed(error.again(), self._parts.clock.now() + lifetime)
             raise
         finally:
-            await self._parts.claims.end(claim, outcome)
+            if outcome is not None:
+                await self._parts.claims.end(claim, outcome)
 
     async def _make(self, claim: Claim | None) -> bool:
         """Stream the picture; whether it was kept."""
@@ -184,6 +187,7 @@ class Job:
                     cost=cost,
                     request=to_route(self._request),
                     seen=seen,
+                    ended=replace(claim, outcome=outcomes.KEPT.render(self._parts.clock.wall())),
                     chunks=chunks,
                 )
             except StoreError as error:

@@ -13,7 +13,7 @@ from imcaxy.grammar.variant import Head, LogPosition
 from imcaxy.store.ageing import Ageing
 from imcaxy.store.blobs.base import Blobs, OpenBlob
 from imcaxy.store.breaker import PAUSE, Breaker
-from imcaxy.store.catalog.base import Catalog, Entry, Seen
+from imcaxy.store.catalog.base import Catalog, Claim, Entry, Seen
 from imcaxy.store.kept import Kept, KeptInFile, KeptInStore, close
 from imcaxy.store.memory import Held, MemoryTier
 from imcaxy.store.opened import OpenBlobs, Opened
@@ -204,13 +204,14 @@ class Store:
         chunks: AsyncIterator[bytes | memoryview],
         request: str = "",
         seen: tuple[Seen, ...] = (),
+        ended: Claim | None = None,
     ) -> Kept:
         """Keep all chunks: the blob, then the entry (I4), then memory if it is small.
 
         `blob` is the name that the job's claim names, `cost` the seconds that making it took,
         `request` what an operator reads of it, `seen` its sources where they are to be asked for
-        again. What `chunks` raises goes through and nothing is kept; waiting for a chunk has no
-        deadline here.
+        again, `ended` the claim with the outcome that is written with the entry. What `chunks`
+        raises goes through and nothing is kept; waiting for a chunk has no deadline here.
         Raises StoreError; then the blob may be there, and the claim names it for the sweep.
         """
         if self.resting:
@@ -237,7 +238,7 @@ class Store:
                 request=request,
                 seen=seen,
             )
-            await self._in_time(self._catalog.insert_entry(entry))
+            await self._in_time(self._catalog.insert_entry(entry, ended))
         body = copy.whole
         if body is None:
             return self._in_store(entry)

@@ -324,6 +324,37 @@ class CatalogSuite:
         assert await catalog.insert_claim(claim)
         assert list(await other.claims("signature")) == [claim]
 
+    async def test_first_claim_taken_in_one_step_comes_back_equal(self, catalog: Catalog) -> None:
+        claim = a_claim(1)
+        taken = await catalog.insert_first_claim(claim)  # never, where there is no such step
+        assert list(await catalog.claims("signature")) == [claim] * taken
+
+    async def test_first_claim_is_refused_beside_another(self, catalog: Catalog) -> None:
+        await catalog.insert_claim(a_claim(3, outcome="{}"))
+        assert not await catalog.insert_first_claim(a_claim(1))
+        assert [claim.number for claim in await catalog.claims("signature")] == [3]
+
+    async def test_first_claim_is_refused_beside_an_entry(self, catalog: Catalog) -> None:
+        await catalog.insert_entry(an_entry())
+        assert not await catalog.insert_first_claim(a_claim(1))
+
+    async def test_first_claim_is_refused_when_the_log_has_gone_on(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1))
+        assert not await catalog.insert_first_claim(a_claim(1))
+
+    async def test_first_claim_is_refused_when_the_log_is_another(self, catalog: Catalog) -> None:
+        await catalog.append(a_record(1))
+        assert not await catalog.insert_first_claim(a_claim(1, as_of=LogPosition(1, "lost")))
+
+    async def test_race_for_a_first_claim_has_one_winner_at_most(
+        self, catalog: Catalog, other: Catalog
+    ) -> None:
+        places = [catalog, other] * 10
+        claims = [a_claim(1, blob=f"blob-{index}") for index in range(len(places))]
+        tries = zip(places, claims, strict=True)
+        won = await asyncio.gather(*(place.insert_first_claim(claim) for place, claim in tries))
+        assert len(await catalog.claims("signature")) == sum(won) <= 1
+
     async def test_claims_come_highest_first(self, catalog: Catalog) -> None:
         for number in (2, 10, 9):
             await catalog.insert_claim(a_claim(number))
@@ -356,6 +387,21 @@ class CatalogSuite:
         await catalog.end_claim(replace(next_, blob="of another"), "not mine")
         ended = replace(claim, beat=7, outcome='{"kind":"kept"}')
         assert list(await catalog.claims("signature")) == [next_, ended]
+
+    async def test_entry_ends_the_claim_of_its_job(self, catalog: Catalog) -> None:
+        claim = a_claim(1, blob="blob-1")
+        await catalog.insert_claim(claim)
+        ended = replace(claim, outcome="kept")
+        await catalog.insert_entry(an_entry("blob-1"), ended)
+        assert list(await catalog.claims("signature")) == [ended]
+
+    async def test_entry_that_is_refused_leaves_its_claim(self, catalog: Catalog) -> None:
+        claim = a_claim(1)
+        await catalog.insert_claim(claim)
+        await catalog.insert_entry(an_entry("blob-1"))
+        with pytest.raises(CatalogError):
+            await catalog.insert_entry(an_entry("blob-1"), replace(claim, outcome="kept"))
+        assert list(await catalog.claims("signature")) == [claim]
 
     async def test_claim_deleted_by_number_and_blob(self, catalog: Catalog) -> None:
         claim = a_claim(1)

@@ -33,6 +33,7 @@ class Rows:
     trash: dict[str, Trash] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)  # incarnations whose process has ended
+    one_step: bool = False  # whether a first claim can be judged and taken in one step
 
     def is_live(self, entry: Entry) -> bool:
         record = self.log.get(entry.as_of.number)
@@ -131,11 +132,14 @@ class FakeCatalog:
         await self._meet("find")
         return self.rows.best(signature)
 
-    async def insert_entry(self, entry: Entry) -> None:
+    async def insert_entry(self, entry: Entry, ended: Claim | None = None) -> None:
         await self._meet("insert_entry")
         if entry.blob in self.rows.entries:
             raise CatalogError("A blob's name is used twice.", value=entry.blob)
         self.rows.entries[entry.blob] = entry
+        if ended is not None and (held := self._held(ended)) is not None:
+            held = replace(held, outcome=ended.outcome)
+            self.rows.claims[ended.signature, ended.number] = held
 
     async def delete_entry(self, blob: str, at: float) -> None:
         await self._meet("delete_entry")
@@ -205,6 +209,16 @@ class FakeCatalog:
     async def insert_claim(self, claim: Claim) -> bool:
         await self._meet("insert_claim")
         return self.rows.claims.setdefault((claim.signature, claim.number), claim) is claim
+
+    async def insert_first_claim(self, claim: Claim) -> bool:
+        await self._meet("insert_first_claim")
+        signatures = {signature for signature, _ in self.rows.claims}
+        signatures |= {entry.signature for entry in self.rows.entries.values()}
+        ends_there = self.rows.log[max(self.rows.log)].request == claim.as_of.request
+        if not self.rows.one_step or not ends_there or claim.signature in signatures:
+            return False
+        self.rows.claims[claim.signature, claim.number] = claim
+        return True
 
     async def beat(self, claim: Claim, beat: int) -> None:
         await self._meet("beat")

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,7 @@ class _Replacing:
     def __init__(self, inner: Any, insert: Any) -> None:
         self._inner = inner
         self.insert_claim = insert
+        self.insert_first_claim = _never  # which leaves nothing to look for
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -247,15 +249,8 @@ async def _always(*_: object) -> bool:
 
 
 def _with(wanted: claims.Wanted, look_up: Any) -> claims.Wanted:
-    return claims.Wanted(
-        wanted.signature,
-        wanted.keys,
-        wanted.position,
-        wanted.blob,
-        look_up,
-        wanted.abandoned,
-        wanted.outdated,
-    )
+    blind: claims.Wanted = replace(wanted, look_up=look_up)
+    return blind
 
 
 async def _look_up_once(self: store.Store, signature: str) -> Any:

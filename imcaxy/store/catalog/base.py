@@ -187,8 +187,12 @@ class Catalog(Protocol):
         """
         ...
 
-    async def insert_entry(self, entry: Entry) -> None:
-        """Make the entry visible. Its blob must be safe already."""
+    async def insert_entry(self, entry: Entry, ended: Claim | None = None) -> None:
+        """Make the entry visible. Its blob must be safe already.
+
+        `ended` is the claim of the job that made it, with the outcome that is to be written: in
+        the same step, or then. The entry stands when only that fails.
+        """
         ...
 
     async def delete_entry(self, blob: str, at: float) -> None:
@@ -251,6 +255,14 @@ class Catalog(Protocol):
 
     async def insert_claim(self, claim: Claim) -> bool:
         """Take the number; False when it is taken."""
+        ...
+
+    async def insert_first_claim(self, claim: Claim) -> bool:
+        """Take the number if nothing at all stands against it, judged and done in one step.
+
+        Against it stand any claim and any entry of the signature, and a log that ends elsewhere
+        than at the claim's as_of. False where that is so, and where the engine has no such step.
+        """
         ...
 
     async def beat(self, claim: Claim, beat: int) -> None:

@@ -1,5 +1,6 @@
 """The catalog in one MongoDB database, shared by any number of machines (design 6.14)."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -175,10 +176,13 @@ class MongoCatalog:
                 ],
             }
 
-    async def insert_entry(self, entry: Entry) -> None:
-        """Make the entry visible; CatalogError when its blob's name is taken."""
+    async def insert_entry(self, entry: Entry, ended: Claim | None = None) -> None:
+        """Make the entry visible, then end the claim; CatalogError when the blob has an entry."""
         if not await self._database.insert(ENTRIES, documents.from_entry(entry)):
             raise CatalogError("A blob's name is used twice.", value=entry.blob)
+        if ended is not None:
+            with contextlib.suppress(CatalogError):  # others find the entry, or out by the lease
+                await self.end_claim(ended, ended.outcome or "")
 
     async def delete_entry(self, blob: str, at: float) -> None:
         """Bury the blob, then forget the entry."""
@@ -275,6 +279,10 @@ class MongoCatalog:
     async def insert_claim(self, claim: Claim) -> bool:
         """Take the number; False when it is taken."""
         return await self._database.insert(CLAIMS, documents.from_claim(claim))
+
+    async def insert_first_claim(self, _claim: Claim) -> bool:
+        """False: there is no step that looks at the claims, the entries and the log together."""
+        return False
 
     async def beat(self, claim: Claim, beat: int) -> None:
         """Write the owner's sign of life."""

@@ -77,6 +77,16 @@ ENTRY = (
 )
 CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
 
+# Its columns stand in the order of CLAIM: ?1 is the signature, ?6 and ?7 are as_of.
+FIRST_CLAIM = f"""
+    INSERT INTO claims ({CLAIM}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+    WHERE NOT EXISTS (SELECT 1 FROM claims WHERE signature = ?1)
+    AND NOT EXISTS (SELECT 1 FROM entries WHERE signature = ?1)
+    AND EXISTS (SELECT 1 FROM log WHERE number = ?6 AND request = ?7)
+    AND NOT EXISTS (SELECT 1 FROM log WHERE number > ?6)
+"""  # noqa: S608 - built from constants of this file
+END_CLAIM = "UPDATE claims SET outcome = ? WHERE signature = ? AND number = ? AND blob = ?"
+
 # I3 for an entry called `e`: its position is one of this log, and no later record shares a key.
 _LIVE = """
     EXISTS (SELECT 1 FROM log WHERE log.number = e.as_of AND log.request = e.as_of_request)

@@ -158,8 +158,8 @@ class SQLiteCatalog:
         with self._translated():
             return rows.to_entry(row) if row else None
 
-    async def insert_entry(self, entry: Entry) -> None:
-        """Make the entry visible; CatalogError when its blob's name is taken."""
+    async def insert_entry(self, entry: Entry, ended: Claim | None = None) -> None:
+        """Make the entry visible and end the claim; CatalogError when its blob's name is taken."""
 
         def insert(connection: sqlite3.Connection) -> None:
             marks = ",".join("?" * 15)
@@ -167,6 +167,8 @@ class SQLiteCatalog:
             connection.execute(sql, rows.from_entry(entry))
             sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
             connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
+            if ended is not None:
+                connection.execute(schema.END_CLAIM, _end(ended, ended.outcome))
 
         await self._write(insert, vital=False)
 
@@ -255,6 +257,11 @@ class SQLiteCatalog:
         insert = partial(_change, sql, [rows.from_claim(claim)])
         return await self._write(insert, vital=False) == 1
 
+    async def insert_first_claim(self, claim: Claim) -> bool:
+        """Take the number if there is no claim, no entry, and no record behind its as_of."""
+        insert = partial(_change, schema.FIRST_CLAIM, [rows.from_claim(claim)])
+        return await self._write(insert, vital=False) == 1
+
     async def beat(self, claim: Claim, beat: int) -> None:
         """Write the owner's sign of life."""
         sql = "UPDATE claims SET beat = ? WHERE signature = ? AND number = ? AND blob = ?"
@@ -262,8 +269,7 @@ class SQLiteCatalog:
 
     async def end_claim(self, claim: Claim, outcome: str) -> None:
         """Write how the job ended."""
-        sql = "UPDATE claims SET outcome = ? WHERE signature = ? AND number = ? AND blob = ?"
-        await self._execute(sql, outcome, claim.signature, claim.number, claim.blob)
+        await self._execute(schema.END_CLAIM, *_end(claim, outcome))
 
     async def delete_claim(self, claim: Claim) -> None:
         """Remove the row that has this signature, number and blob."""
@@ -400,6 +406,10 @@ def _rows(
     convert: Callable[[rows.Row], T], sql: str, values: Sequence[object]
 ) -> Callable[[sqlite3.Connection], Sequence[T]]:
     return lambda connection: [convert(row) for row in connection.execute(sql, tuple(values))]
+
+
+def _end(claim: Claim, outcome: str | None) -> tuple[object, ...]:
+    return outcome, claim.signature, claim.number, claim.blob
 
 
 def _change(sql: str, values: Sequence[Sequence[object]], connection: sqlite3.Connection) -> int:

@@ -24,6 +24,7 @@ class Instances:
         self.kept: Kept | None = None
         self.nobody = False
         self.outdated = False
+        self.begun = 0
 
     def claims(self, name: str) -> Claims:
         catalog = FakeCatalog(self.rows)
@@ -36,8 +37,20 @@ class Instances:
         async def position() -> LogPosition:
             return LOG_START
 
+        def begin() -> LogPosition:
+            self.begun += 1
+            return LOG_START
+
         return Wanted(
-            "sig", ("key",), position, blob, look_up, lambda: self.nobody, lambda: self.outdated
+            signature="sig",
+            keys=("key",),
+            applied=LOG_START,
+            begin=begin,
+            position=position,
+            blob=blob,
+            look_up=look_up,
+            abandoned=lambda: self.nobody,
+            outdated=lambda: self.outdated,
         )
 
     async def taken(self, name: str, blob: str = "blob") -> Claim:
@@ -308,3 +321,44 @@ async def test_reading_that_failed_is_not_tried_again_at_once() -> None:
     catalog.faults.heal()
     await world.clock.advance(PAUSE)
     assert isinstance(await claims.take(world.wanted()), Claim)
+
+
+async def test_first_claim_is_taken_in_one_step() -> None:
+    world = Instances()
+    world.rows.one_step = True
+    catalog = FakeCatalog(world.rows)
+    claim = await Claims(catalog, "a", world.clock, world.tasks).take(world.wanted())
+    assert world.rows.claims == {("sig", 1): claim}
+    assert set(catalog.faults.calls) == {"insert_first_claim"}
+    assert world.begun == 1
+
+
+async def test_job_that_an_invalidation_made_useless_takes_no_first_claim() -> None:
+    world = Instances()
+    world.rows.one_step = world.outdated = True
+    with pytest.raises(Abandoned):
+        await world.taken("a")
+    assert not world.rows.claims
+
+
+async def test_record_not_applied_yet_is_looked_at_before_the_claim() -> None:
+    world = Instances()
+    world.rows.one_step = True
+    world.rows.log[1] = LogRecord(1, "r1", ("key",), (), "", "", 0.0)
+
+    async def position() -> LogPosition:
+        return LogPosition(1, "r1")
+
+    claim = await world.claims("a").take(replace(world.wanted(), position=position))
+    assert isinstance(claim, Claim)
+    assert claim.as_of == LogPosition(1, "r1")
+
+
+async def test_first_claim_that_cannot_be_written_is_told_to_the_job() -> None:
+    world = Instances()
+    catalog = FakeCatalog(world.rows)
+    catalog.faults.fail("insert_first_claim")
+    claims = Claims(catalog, "a", world.clock, world.tasks)
+    with pytest.raises(CatalogError):
+        await claims.take(world.wanted())
+    assert claims.failing

@@ -7,9 +7,9 @@ import pytest
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError, SettingsError
 from imcaxy.store.catalog.base import Usage
-from imcaxy.store.catalog.schema import FIND
+from imcaxy.store.catalog.schema import FIND, FIRST_CLAIM
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
-from tests.fakes.rows import a_record, an_entry, an_instance
+from tests.fakes.rows import a_claim, a_record, an_entry, an_instance
 
 
 @pytest.fixture
@@ -48,6 +48,16 @@ async def test_find_reads_by_index_only(catalog: SQLiteCatalog, tmp_path: Path) 
     connection.close()
     scans = [step for step in plan if step.startswith("SCAN")]
     assert scans == ["SCAN k VIRTUAL TABLE INDEX 1:"], plan  # the keys in the row itself
+
+
+async def test_first_claim_is_taken_in_one_step_by_index(
+    catalog: SQLiteCatalog, tmp_path: Path
+) -> None:
+    assert await catalog.insert_first_claim(a_claim(1))
+    connection = sqlite3.connect(tmp_path / "catalog.sqlite3")
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {FIRST_CLAIM}", [None] * 9).fetchall()
+    connection.close()
+    assert [row[3] for row in plan if row[3].startswith("SCAN")] == ["SCAN CONSTANT ROW"]
 
 
 async def test_entry_deleted_leaves_no_keys(catalog: SQLiteCatalog, tmp_path: Path) -> None:
