@@ -7,7 +7,7 @@ each picture; the kernel tells its highest resident memory, from which an idle c
 import asyncio
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.processors.base import Cost
 from imcaxy.processors.vips.children import Child, Program
-from imcaxy.processors.vips.cost import cost
+from imcaxy.processors.vips.cost import Options, cost
 from imcaxy.sources.base import Original
 from imcaxy.sources.picture_header import read_header
 from tests.faults import processes
@@ -119,19 +119,42 @@ def body(name: str) -> bytes:
 
 async def measure(name: str, operation: str, text: str, data: bytes) -> Row:
     """One picture in a fresh child. Raises ImcaxyError when it cannot be made."""
-    header, options = read_header(data), options_of(text)
-    facts = dataclasses.asdict(header)
-    original = Original(Source("url", name), data, digest="", as_of=LOG_START, **facts)
+    original, options = _original(name, data), options_of(text)
     told = cost([(operation, options)], [original])
+    used, spent = await _taken(original, [(operation, options)], None)
+    return Row(f"{name}, {operation} {text}", told, used, spent)
+
+
+async def measure_burst(name: str, widths: Sequence[int], kind: str, data: bytes) -> Row:
+    """Several widths in a fresh child that holds their pixels."""
+    original = _original(name, data)
+    steps = [("resize", {"width": width, "type": kind}) for width in widths]
+    costs = [cost([step], [original]) for step in steps]
+    pixels = max(each.pixels.memory for each in costs if each.pixels)
+    told = Cost(max(each.memory for each in costs) + pixels, max(each.seconds for each in costs))
+    used, spent = await _taken(original, steps, "burst")
+    return Row(f"{name}, burst", told, used, spent)
+
+
+def _original(name: str, data: bytes) -> Original:
+    facts = dataclasses.asdict(read_header(data))
+    return Original(Source("url", name), data, digest="", as_of=LOG_START, **facts)
+
+
+async def _taken(
+    original: Original, steps: Sequence[tuple[str, Options]], burst: str | None
+) -> tuple[int, float]:
+    """Bytes and seconds."""
     child = await Child.start(Program(2048 * MIB))
     try:
         idle, before = processes.resident(child.pid), processes.cpu(child.pid)
-        request = {"steps": [(operation, options, False)], "formats": [header.format]}
-        await child.ask({**request, "pixels": 50_000_000, "bytes": 64 * MIB}, [data], 64 * MIB)
-        used, spent = processes.peak(child.pid) - idle, processes.cpu(child.pid) - before
+        for operation, options in steps:
+            request = {"steps": [(operation, options, False)], "formats": [original.format]}
+            request |= {"pixels": 50_000_000, "bytes": 64 * MIB}
+            await child.ask(request, [original.body], 64 * MIB, burst)
+        return processes.peak(child.pid) - idle, processes.cpu(child.pid) - before
     finally:
         await child.end()
-    return Row(f"{name}, {operation} {text}", told, used, spent)
 
 
 async def rows() -> list[Row]:

@@ -123,3 +123,11 @@ async def test_cost_is_no_less_than_what_a_child_takes(
 ) -> None:
     row = await peaks.measure(name, operation, text, peaks.body(name))
     assert row.memory <= row.told.memory <= 4 * row.memory + 16 * MIB, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["jpeg 24 progressive", "png 12 alpha", "webp 12", "avif 12"])
+async def test_cost_of_a_burst_is_no_less_than_what_a_child_takes(name: str) -> None:
+    widths = (320, 480, 640)
+    row = await peaks.measure_burst(name, widths, "jpeg", peaks.body(name))
+    assert row.memory <= row.told.memory <= 4 * row.memory + 16 * MIB, row
