@@ -1,5 +1,6 @@
 """Requests over kept connections, any of which may have died since it was last used."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import aiohttp
 
 # What the HTTP library raises when a connection turns out to be dead.
 LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError)
+AT_ONCE = 0.5  # seconds; less than any silence that is allowed, more than a loaded machine takes
 
 Ask = Callable[[aiohttp.ClientSession, SimpleNamespace], Awaitable[aiohttp.ClientResponse]]
 
@@ -27,11 +29,18 @@ async def asked(
     tells whether anybody is there. `ask` sends the request over its session, with its second
     argument as the `trace_request_ctx`. Raises what it raises.
     """
-    connection = SimpleNamespace(reused=False)
+    loop = asyncio.get_running_loop()
+    connection, begun = SimpleNamespace(reused=False), loop.time()
     try:
         return await ask(pooled, connection)
     except LOST:
         if not connection.reused:
+            raise
+    except aiohttp.SocketTimeoutError:
+        # 1. a body is whole while reading is paused  2. it is taken: reading goes on, and aiohttp
+        # (3.14) times the silence  3. that is over while the connection is kept: the next request
+        # fails at once with what was noted then
+        if not connection.reused or loop.time() - begun > AT_ONCE:
             raise
     return await ask(fresh, connection)
 

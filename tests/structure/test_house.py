@@ -62,7 +62,6 @@ IMPURE = frozenset(
 # Files with code and without a unit test of their own, and why. An entry that is not needed fails.
 NO_UNIT_TEST = {
     "app.py": "wires and decides nothing; tests/e2e run it",
-    "kept_connections.py": "test_fetching.py and imaginary/test_engine.py end connections",
     "processors/vips/children.py": "test_pool.py drives it through the pool",
     "processors/vips/colour.py": "test_corpus.py compares its colours on real pictures",
     "processors/vips/decoding.py": "test_corpus.py reads every kind of picture with it",
