@@ -88,7 +88,7 @@ async def _ask(session: ClientSession, url: str) -> float:
     async with session.get(url) as answer:
         body = await answer.read()
         if answer.status != 200:
-            sys.exit(f"{url}: {answer.status} {body[:300]!r}")
+            raise RuntimeError(f"{url}: {answer.status} {body[:300]!r}")
     return time.perf_counter()
 
 

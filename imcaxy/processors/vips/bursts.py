@@ -21,8 +21,8 @@ class _Loan:
 class Bursts:
     """Keeps one child for all jobs of a burst, from the first that comes to the last that leaves.
 
-    One that is left in the middle is given back at once; the next job gets another, so that a
-    crash costs the job that met it. A job waits `wait` seconds at most for those before it.
+    After one that died or was left in the middle the next job gets another, so that a crash costs
+    the job that met it. A job waits `wait` seconds at most for those before it.
     """
 
     def __init__(
@@ -44,11 +44,10 @@ class Bursts:
         try:
             await self._turn(loan)
             try:
-                self._return(loan, unless=_usable)  # it may have died while nobody used it
+                self._return(loan, unless=_usable)
                 loan.child = child = loan.child or await self._borrow()
                 yield child
             finally:
-                self._return(loan, unless=_usable)
                 loan.turn.release()
         finally:
             loan.jobs -= 1
