@@ -89,4 +89,4 @@ class JournalHandler(logging.Handler):
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = logging.Formatter().formatException(record.exc_info)
-        self._journal.emit(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        self._journal.emit(orjson.dumps(line, default=str) + b"\n")

@@ -77,7 +77,7 @@ class AccessLog:
             "problem": exchange.problem,
             "ended": exchange.ended,
         }
-        self._emit(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._emit(orjson.dumps(line) + b"\n")  # a copy: orjson's own bytes take 4 KiB
 
 
 def redact(path: str, query: str) -> str:

@@ -32,6 +32,7 @@ _BLOCKS = 1024  # blocks of field lines that are remembered; each has at most _B
 _BLOCK = 2048
 _REQUESTS = 2048  # whole requests that are remembered; each has at most _REQUEST bytes
 _REQUEST = 1024
+_TYPICAL = 5 * 1024  # bytes that one more target takes
 _KINDS = 16  # answers that one target may have, for its values of `Accept`, `Origin`, …
 
 Answering = Callable[[Served, Conditions, float, str | None], Answer]
@@ -39,14 +40,15 @@ Answering = Callable[[Served, Conditions, float, str | None], Answer]
 
 @dataclass(slots=True)
 class _Known:
-    """What one kind of request for a target means, and its answers by where the picture is."""
+    """What one kind of request for a target means, and its answers."""
 
     plan: Plan
-    ready: dict[str, Ready] = field(default_factory=dict)
+    ready: Ready | None = None  # from where the picture was when it was asked for last
+    met: bool = True  # asked for since somebody last looked; a new one gets its time, too
 
     @property
     def weight(self) -> int:
-        return 512 + sum(ready.weight for ready in self.ready.values())
+        return 512 + (self.ready.weight if self.ready is not None else 0)
 
 
 @dataclass(slots=True)
@@ -61,9 +63,26 @@ class _Target:
     def weight(self) -> int:
         return 512 + sum(known.weight for known in self.known.values())
 
+    def was_met(self) -> bool:
+        """Whether anybody has asked for it since this was last asked."""
+        met = any(known.met for known in self.known.values())
+        for known in self.known.values():
+            known.met = False
+        return met
+
+    def let_go(self) -> None:
+        """Forget the answers, also where a whole request is remembered with them."""
+        for known in self.known.values():
+            known.ready = None
+        self.known.clear()
+
 
 class FastLane:
-    """At most `limit` bytes of laid out heads; the ones laid out first go first."""
+    """At most `limit` bytes of laid out heads; of those that nobody asked for again, the oldest go.
+
+    Where all are asked for, some stay and newcomers are turned away: in a round of more targets
+    than there is room for, none would ever be there in time.
+    """
 
     def __init__(  # noqa: PLR0913 - what an answer is made of, named at the one call
         self,
@@ -106,9 +125,11 @@ class FastLane:
         found = self._proxy.recall(plan)
         if found is None:
             return None
-        ready = known.ready.get(found.tier)
-        if ready is None or ready.name != found.name:
+        ready = known.ready
+        if ready is None or ready.name != found.name or ready.tier != found.tier:
+            self._met.pop(data, None)  # its target may have been let go and learned anew
             return None
+        known.met = True
         wall = self._clock.wall()
         body: bytes | bytearray | OpenBlob | None
         tags = fields.if_none_match
@@ -158,27 +179,41 @@ class FastLane:
             return
         fields = Fields(asked.accept, asked.save_data, origin, None, None)
         target = self._targets.get(line)
+        known = None if target is None else target.known.get(self._kind(target, fields))
+        ready = None if known is None else known.ready
+        if ready is not None and (ready.name, ready.tier) == (found.name, found.tier):
+            return
+        if ready is None and not self._has_room():
+            return
         if target is None:
             target = _Target("Accept" in plan.vary, "Save-Data" in plan.vary)
             self._targets[line] = target
             self._weight += len(line) + target.weight
-        kind = self._kind(target, fields)
-        known = target.known.get(kind)
-        ready = None if known is None else known.ready.get(found.tier)
-        if ready is not None and ready.name == found.name:
-            return
         self._weight -= target.weight
         if known is None:
             if len(target.known) >= _KINDS:
-                target.known.clear()
-                self._met.clear()
-            known = target.known[kind] = _Known(plan)
-        known.ready[found.tier] = self._lay_out(asked, origin, served, found, now)
+                target.let_go()
+            known = target.known[self._kind(target, fields)] = _Known(plan)
+        known.ready = self._lay_out(asked, origin, served, found, now)
         self._weight += target.weight
         while self._weight > self._limit:
-            oldest = next(iter(self._targets))
-            self._weight -= len(oldest) + self._targets.pop(oldest).weight
-            self._met.clear()
+            self._let_go(next(iter(self._targets)))
+
+    def _has_room(self) -> bool:
+        """Whether one more may be laid out; else the oldest has its next turn later."""
+        if self._weight + _TYPICAL <= self._limit or not self._targets:
+            return True
+        oldest = next(iter(self._targets))
+        target = self._targets[oldest]
+        if not target.was_met():
+            return True
+        self._targets[oldest] = self._targets.pop(oldest)
+        return False
+
+    def _let_go(self, line: bytes) -> None:
+        target = self._targets.pop(line)
+        self._weight -= len(line) + target.weight
+        target.let_go()
 
     def _lay_out(
         self, asked: Asked, origin: str | None, served: Served, found: AtHand, now: float
@@ -188,14 +223,15 @@ class FastLane:
         unchanged = self._answering(served, Conditions(if_none_match=etag), now, origin)
         return Ready(
             name=found.name,
+            tier=found.tier,
             etag=etag,
             made_at=served.variant.head.made_at,
             seconds=shortest_lifetime(served, self._policy),
             whole=Head.lay_out("200 OK", whole.fields, found.length),
             unchanged=Head.lay_out("304 Not Modified", unchanged.fields, None),
             length=found.length,
-            log_target=orjson.dumps(redact(f"/imaginary/{asked.operation}", asked.query)),
-            log_cache=orjson.dumps(served.status.render()),
+            log_target=_json(redact(f"/imaginary/{asked.operation}", asked.query)),
+            log_cache=_json(served.status.render()),
         )
 
     def _kind(self, target: _Target, fields: Fields) -> Hashable:
@@ -215,6 +251,11 @@ class FastLane:
                 self._blocks.clear()
             self._blocks[block] = fields
         return fields
+
+
+def _json(text: str) -> bytes:
+    """In bytes of their own size: orjson's take 4 KiB each for as long as they live."""
+    return b"%b" % orjson.dumps(text)
 
 
 def _at_once(blob: OpenBlob, length: int) -> bytes | bytearray | OpenBlob | None:

@@ -50,6 +50,7 @@ class Ready:
     """How one copy of a picture is answered, whole and with 304."""
 
     name: str  # of the copy: the answers of another one are laid out anew
+    tier: str  # where it was
     etag: str
     made_at: float  # seconds since 1970 UTC
     seconds: int  # of the shortest lifetime that it is given

@@ -1,3 +1,5 @@
+import tracemalloc
+
 from imcaxy.server.fast_lane import LARGEST, FastLane
 from imcaxy.server.policy import HttpPolicy
 from imcaxy.server.ready import Reply
@@ -140,7 +142,7 @@ async def test_large_picture_is_left_to_the_normal_road() -> None:
     assert world.find(TARGET) is None
 
 
-async def test_heads_stay_within_their_limit_and_the_first_go_first() -> None:
+async def test_heads_stay_within_their_limit_and_the_first_go() -> None:
     world = World(fast_lane_limit=50_000)
     targets = [TARGET.replace("width=3", f"width={n}") for n in range(1, 40)]
     for target in targets:
@@ -148,7 +150,53 @@ async def test_heads_stay_within_their_limit_and_the_first_go_first() -> None:
         await world.teach(target)
         assert 0 < world.lane.weight <= 50_000
     assert world.find(targets[0]) is None
-    assert world.find(targets[-1]) is not None
+    assert sum(world.find(target) is not None for target in targets) > 5
+
+
+async def test_round_of_more_targets_than_there_is_room_for_finds_some_of_them() -> None:
+    world = World(fast_lane_limit=50_000)
+    targets = [TARGET.replace("width=3", f"width={n}") for n in range(1, 21)]
+    for target in targets:
+        world.pictures.hold(target, BODY)
+    found = 0
+    for _ in range(10):
+        for target in targets:
+            if world.find(target) is not None:
+                found += 1
+            else:
+                await world.teach(target)
+    assert found > 40  # of 200; about half of the targets fit
+    assert world.lane.weight <= 50_000
+
+
+async def test_target_that_was_let_go_and_learned_anew_is_found_by_the_same_bytes() -> None:
+    world = World(fast_lane_limit=50_000)
+    targets = [TARGET.replace("width=3", f"width={n}") for n in range(1, 40)]
+    for target in targets:
+        world.pictures.hold(target, BODY)
+    await world.teach(targets[0])
+    assert world.find(targets[0]) is not None
+    for target in (*targets[1:] * 3, *targets[:1] * 40):
+        await world.teach(target)
+    assert world.find(targets[0]) is None  # the one that was let go
+    assert world.find(targets[0]) is not None
+
+
+async def test_heads_take_no_more_memory_than_is_counted() -> None:
+    world = World(fast_lane_limit=10_000_000)
+    targets = [TARGET.replace("width=3", f"width={n}") for n in range(1, 201)]
+    for target in targets:
+        world.pictures.hold(target, BODY)
+    await world.teach(targets[0])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0] - world.lane.weight
+    for target in targets[1:]:
+        await world.teach(target)
+        assert world.find(target) is not None
+    world.lane._met.clear()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken < 1.2 * world.lane.weight
 
 
 async def test_blocks_of_fields_that_all_differ_are_not_kept_for_ever() -> None:

@@ -7,6 +7,7 @@ def a_ready() -> Ready:
     fields = [("Date", "x"), ("ETag", '"t"'), ("Age", "x"), ("Vary", "Accept")]
     return Ready(
         name="copy",
+        tier="memory",
         etag='"t"',
         made_at=MADE,
         seconds=300,
