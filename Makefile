@@ -99,7 +99,7 @@ SUITES := once streams endings http_rules http_errors cache_rules invalidation a
 .PHONY: fleet-suites
 fleet-suites: $(READY) ## the end-to-end suites and the torture, 3 instances on real servers (STACK=ferretdb+minio ROUNDS=150)
 	@$(PYTHON) -m services start
-	@for it in $(or $(STACK),ferretdb+minio secantus+versitygw); do \
+	@for it in $(or $(STACK),secantus+minio secantus+versitygw ferretdb+minio); do \
 		echo "== $$it"; \
 		STACK=$$it PEERS=$(or $(PEERS),2) $(PY) -m pytest -q -m "not slow" $(SUITES:%=tests/e2e/test_%.py) $(ARGS) && \
 		$(PY) -m tests.faults.torture --rounds $(or $(ROUNDS),150) --on $$it || exit 1; done
