@@ -32,6 +32,7 @@ from benchmarks._report import Comparison, markdown, plot, ratio_of
 from benchmarks._rivals import (
     CLIENT_CPU,
     NginxCache,
+    NginxPushing,
     Ours,
     Rival,
     Run,
@@ -117,7 +118,7 @@ async def opened(directory: Path) -> AsyncIterator[Site]:
             "Imcaxy, idle children": free,
             "Imcaxy, busy children": free,
         }
-        for kind in (NginxCache, VarnishCache):
+        for kind in (NginxCache, NginxPushing, VarnishCache):
             place = directory / kind.name
             place.mkdir()
             servers[kind.name] = await stack.enter_async_context(kind(place, ours.port))
@@ -156,6 +157,8 @@ async def rows(site: Site) -> list[Row]:
     everyone = ("Imcaxy", "nginx", "Varnish")
     for kb, target in sizes.items():
         found.append(Row(f"memory hit {kb} kB", everyone, (target,), (nginx, varnish)))
+    pushing = Goal("nginx-pushing", 1.0)
+    found.append(Row("large hit 100 kB", ("Imcaxy", pushing.against), (sizes[100],), (pushing,)))
     tail = Goal("nginx", 1.2, "p99")
     found.append(Row("256 connections 30 kB", everyone[:2], (sizes[30],), (tail,), connections=256))
     tag = (await site.fetch("Imcaxy", sizes[30]))[2]
