@@ -100,18 +100,20 @@ def loops() -> list[LoopMaker]:
     return [LoopMaker("loop", Program(1 << 30).environment()), LoopMaker("plain loop", {})]
 
 
-def ours(directory: Path, processes: int) -> ServerMaker:
-    """Our server. It keeps what it makes, as it always does."""
+def ours(directory: Path, processes: int, *, keep: bool = True) -> ServerMaker:
+    """Our server; the others keep nothing."""
+    name = "imcaxy, keeping" if keep else "imcaxy"
     port = free_port()
     settings = {
         "PORT": port,
-        "DATA_DIR": directory / "data",
+        "DATA_DIR": directory / name,
+        "KEEP": str(keep).lower(),
         "ALLOWED_NETWORKS": "127.0.0.0/8",
         "PROCESSES": processes,
         "MEMORY_LIMIT": "1MiB",  # nothing is asked for twice
     }
     return ServerMaker(
-        "imcaxy",
+        name,
         [sys.executable, "-m", "imcaxy", "serve"],
         port,
         "/imaginary/resize?width={width}&type={kind}&quality=80&url={source}",

@@ -2,7 +2,8 @@
 
 `python benchmarks/pictures.py --rounds 5`. Sources come from a file server on loopback whose
 processor time is not counted; each request names a source that nobody has asked for, so nothing
-comes from a cache. Rounds of all programs are interleaved. Imaginary and imagor take part where
+comes from a cache. Ours takes part twice: keeping nothing, as the others do, and as it comes.
+Rounds of all programs are interleaved. Imaginary and imagor take part where
 `make services SERVICES="imaginary imagor"` has built them. All write quality 80.
 
 Two programs are libvips alone, the same file (`_loop.py`) in two environments: "plain loop" in one
@@ -161,10 +162,11 @@ async def run(directory: Path, asked: argparse.Namespace) -> None:
     bench = Bench(directory, asked.scale)
     origin = await bench.start()
     makers: list[Maker] = []
-    servers = [_makers.ours(directory, 2), *(_makers.rival(n, directory) for n in asked.rivals)]
+    servers = [_makers.ours(directory, 2, keep=keep) for keep in (False, True)]
+    servers += filter(None, (_makers.rival(name, directory) for name in asked.rivals))
     found: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
     try:
-        for server in filter(None, servers):
+        for server in servers:
             server.start(directory / f"{server.name}.log")
             makers.append(server)
         makers += _makers.loops()

@@ -156,6 +156,7 @@ class Server:
             + settings.fetch_timeout
             + settings.queue_timeout
             + settings.process_timeout,
+            keeps=settings.keep,
         )
         jobs = Jobs(parts, share.jobs, self._tasks)
         fallback = None

@@ -117,6 +117,10 @@ class Settings(StackSettings):
         description="Seconds after which a source's server is asked for changes; 0 is never.",
     )
 
+    keep: bool = Field(
+        True,
+        description="Keep finished pictures; false makes each anew, for all who ask meanwhile.",
+    )
     memory_limit: Bytes = Field(
         ByteSize(256 * MIB), description="Bytes of kept pictures held in memory, per machine."
     )

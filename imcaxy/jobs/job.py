@@ -49,6 +49,7 @@ class Parts:
     tasks: Tasks
     revalidates: bool  # whether origins are asked later if their sources have changed
     claim_timeout: float  # seconds that a job waits for another instance's
+    keeps: bool = True  # false: every picture is made anew
 
 
 class Job:
@@ -69,7 +70,8 @@ class Job:
 
     async def run(self) -> None:
         """Find the variant kept, or make it; raises what went wrong before or while it was made."""
-        claim = None if self._request.source.kind == "body" else await self._claim()
+        keeps = self._parts.keeps and self._request.source.kind != "body"
+        claim = await self._claim() if keeps else None
         if isinstance(claim, Kept):
             self._stream.move(claim, claim.entry.as_of)
         elif claim is None:

@@ -52,6 +52,7 @@ class ImageProxy:
         self._commits = commits
         self._fallback = fallback
         self._rules = rules
+        self._keeps = parts.keeps
         self._planner = Planner(rules, parts.processor)
 
     def plan(self, asked: Asked) -> ImagePlan:
@@ -97,7 +98,7 @@ class ImageProxy:
                 return served
 
     async def _looked_up(self, plan: ImagePlan, immutable: bool) -> Served | None:
-        if self._hub.find(plan.signature) is not None or plan.posted:
+        if self._hub.find(plan.signature) is not None or plan.posted or not self._keeps:
             return None
         try:
             kept = await self._looked_up_unchanged(plan)

@@ -42,16 +42,27 @@ class Site:
 
 
 @asynccontextmanager
-async def site(directory: Path, delay: float = 0.0) -> AsyncIterator[Site]:
+async def site(directory: Path, delay: float = 0.0, **settings: object) -> AsyncIterator[Site]:
     body = (SAMPLES / PHOTO.strip("/")).read_bytes()
     async with ScriptedOrigin() as origin:
         origin.script(PHOTO, Answer(body, media_type="image/jpeg", delay=delay))
-        async with Server(directory, dev=True, allowed_networks="") as server:
+        async with Server(directory, dev=True, allowed_networks="", **settings) as server:
             yield Site(origin, server)
 
 
 def status(response: Response) -> str:
     return response.headers["cache-status"]
+
+
+async def test_server_that_keeps_nothing_makes_one_picture_for_all_who_wait(tmp_path: Path) -> None:
+    async with site(tmp_path, delay=1.0, keep=False) as here:
+        pictures = await asyncio.gather(*(here.get() for _ in range(20)))
+        again = await here.get()
+        made = Counter(map(status, pictures))
+        assert made == {"Imcaxy; fwd=miss; detail=not-stored": 1, "Imcaxy; fwd=miss; collapsed": 19}
+        assert len({digest(picture.body) for picture in (*pictures, again)}) == 1
+        assert again.headers["etag"] == pictures[0].headers["etag"]
+        assert status(again) == "Imcaxy; fwd=miss; detail=not-stored"
 
 
 async def test_one_request_then_a_hundred_more_cost_one_get_and_one_job(tmp_path: Path) -> None:

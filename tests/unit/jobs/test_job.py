@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from imcaxy.errors import (
@@ -11,6 +13,7 @@ from imcaxy.grammar.source import Source
 from imcaxy.grammar.variant import LOG_START
 from imcaxy.jobs import outcome as outcomes
 from imcaxy.jobs.job import MOVE_AFTER
+from imcaxy.jobs.jobs import Jobs
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.catalog import Rows
 from tests.fakes.clock import settle
@@ -34,6 +37,17 @@ async def test_finished_picture_is_kept_with_its_etag(world: Instance) -> None:
     assert await collect(kept.read()) == b"picture"
     assert kept.head.etag == etag
     assert kept.entry.keys == purge_keys([Source("url", "http://host/a.png")])
+
+
+async def test_finished_picture_is_not_kept_where_nothing_is(world: Instance) -> None:
+    world.jobs = Jobs(replace(world.parts, keeps=False), 8, world.tasks)
+    stream, delivery = await world.making()
+    delivery.deliver(b"picture")
+    assert await collect(stream.read()) == b"picture"
+    await world.idle()
+    assert not world.catalog.rows.entries
+    assert not world.catalog.rows.claims
+    assert world.catalog.faults.calls["insert_first_claim"] == 0
 
 
 async def test_etag_of_a_picture_from_read_sources_is_the_same_again() -> None:
