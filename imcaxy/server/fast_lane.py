@@ -43,12 +43,12 @@ class _Known:
     """What one kind of request for a target means, and its answers."""
 
     plan: Plan
-    ready: Ready | None = None  # from where the picture was when it was asked for last
+    ready: dict[str, Ready] = field(default_factory=dict)  # by the tier that the picture is in
     met: bool = True  # asked for since somebody last looked; a new one gets its time, too
 
     @property
     def weight(self) -> int:
-        return 512 + (self.ready.weight if self.ready is not None else 0)
+        return 512 + sum(ready.weight for ready in self.ready.values())
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class _Target:
     def let_go(self) -> None:
         """Forget the answers, also where a whole request is remembered with them."""
         for known in self.known.values():
-            known.ready = None
+            known.ready.clear()
         self.known.clear()
 
 
@@ -125,8 +125,8 @@ class FastLane:
         found = self._proxy.recall(plan)
         if found is None:
             return None
-        ready = known.ready
-        if ready is None or ready.name != found.name or ready.tier != found.tier:
+        ready = known.ready.get(found.tier)
+        if ready is None or ready.name != found.name:
             self._met.pop(data, None)  # its target may have been let go and learned anew
             return None
         known.met = True
@@ -180,10 +180,10 @@ class FastLane:
         fields = Fields(asked.accept, asked.save_data, origin, None, None)
         target = self._targets.get(line)
         known = None if target is None else target.known.get(self._kind(target, fields))
-        ready = None if known is None else known.ready
-        if ready is not None and (ready.name, ready.tier) == (found.name, found.tier):
+        ready = {} if known is None else known.ready
+        if found.tier in ready and ready[found.tier].name == found.name:
             return
-        if ready is None and not self._has_room():
+        if not ready and not self._has_room():
             return
         if target is None:
             target = _Target("Accept" in plan.vary, "Save-Data" in plan.vary)
@@ -194,7 +194,9 @@ class FastLane:
             if len(target.known) >= _KINDS:
                 target.let_go()
             known = target.known[self._kind(target, fields)] = _Known(plan)
-        known.ready = self._lay_out(asked, origin, served, found, now)
+        others = (one for one in known.ready.values() if one.name == found.name)
+        laid_out = self._lay_out(asked, origin, served, found, now)
+        known.ready = {one.tier: one for one in (*others, laid_out)}
         self._weight += target.weight
         while self._weight > self._limit:
             self._let_go(next(iter(self._targets)))

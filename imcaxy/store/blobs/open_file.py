@@ -42,20 +42,20 @@ class OpenFile:
         return not self.stale
 
     def is_resident(self, start: int, stop: int) -> bool:
-        """Whether these bytes seem to be in the kernel's memory: one of each _SAMPLE is looked at.
+        """Whether these bytes seem to be in the kernel's memory: the last of each _SAMPLE is.
 
         Raises BlobCorrupt when the file is not what was verified.
         """
         if not self.unchanged():
             raise BlobCorrupt("A kept picture was changed while it was read.")
         try:
-            while start < stop - 1:
-                if os.preadv(self.descriptor, _PROBE, start, os.RWF_NOWAIT) != 1:
+            while start < stop:
+                start = min(start + _SAMPLE, stop)
+                if os.preadv(self.descriptor, _PROBE, start - 1, os.RWF_NOWAIT) != 1:
                     return False
-                start += _SAMPLE
-            return os.preadv(self.descriptor, _PROBE, stop - 1, os.RWF_NOWAIT) == 1
         except OSError:
             return False
+        return True
 
     def read_now(self, start: int, stop: int) -> bytearray | None:
         """These bytes if the kernel has them in memory; None when a disk would be waited for."""

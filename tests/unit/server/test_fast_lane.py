@@ -1,4 +1,5 @@
 import tracemalloc
+from pathlib import Path
 
 from imcaxy.server.fast_lane import LARGEST, FastLane
 from imcaxy.server.policy import HttpPolicy
@@ -77,6 +78,29 @@ async def test_other_copy_is_answered_only_once_it_was_laid_out() -> None:
     reply = world.find(TARGET)
     assert reply is not None
     assert reply[1] == b"new"
+
+
+async def test_picture_that_comes_and_goes_in_memory_is_laid_out_once_for_each_tier(
+    tmp_path: Path,
+) -> None:
+    world = World()
+    world.pictures.hold_in_file(TARGET, BODY, tmp_path / "blob")
+    await world.teach(TARGET)
+    opened = world.pictures.store._opened.get(world.pictures.plan(TARGET).signature)
+    assert opened is not None
+    world.pictures.memory.put(opened.entry, BODY)
+    assert world.find(TARGET) is None
+    await world.teach(TARGET)
+    weight = world.lane.weight
+    for tier in ("memory", "disk", "memory"):
+        if tier == "disk":
+            world.pictures.memory.drop(opened.entry.signature)
+        else:
+            world.pictures.memory.put(opened.entry, BODY)
+        reply = world.find(TARGET)
+        assert reply is not None
+        assert reply[2].tier == tier
+    assert world.lane.weight == weight
 
 
 async def test_accept_chooses_the_answer_where_it_was_negotiated() -> None:
