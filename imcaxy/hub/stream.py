@@ -49,6 +49,7 @@ class Stream:
         self._pieces: list[bytes] = []
         self._ends: list[int] = []  # offset behind each piece
         self._size = 0
+        self._taken = 0  # bytes that were counted: those that are there, or were announced
         self._whole = False
         self._error: ImcaxyError | None = None
         self._moved: Variant | None = None
@@ -61,7 +62,12 @@ class Stream:
     # What the producer does.
 
     def begin(self, head: Head, as_of: LogPosition, *, keeping: bool) -> None:
-        """Let readers have the head; pieces may follow."""
+        """Let readers have the head; pieces may follow.
+
+        Raises as `append` does when so many bytes as the head announces have no room: nobody is
+        given a first byte then.
+        """
+        self._take(head.length or 0)
         self._head = head
         self.as_of = as_of
         self.keeping = keeping
@@ -73,16 +79,22 @@ class Stream:
         Raises VariantTooLarge past the stream's limit and Overloaded past that of all streams;
         the producer then fails the stream.
         """
-        if self._size + len(data) > self._limit:
-            raise VariantTooLarge(accepted=f"at most {self._limit} bytes")
-        if not self._holding.take(len(data)):
-            raise Overloaded(retry_after=1.0)
+        self._take(self._size + len(data))
         for start in range(0, len(data), CHUNK):
             piece = data if len(data) <= CHUNK else data[start : start + CHUNK]
             self._size += len(piece)
             self._pieces.append(piece)
             self._ends.append(self._size)
         self._wake()
+
+    def _take(self, size: int) -> None:
+        """Count all bytes up to this size."""
+        if size > self._limit:
+            raise VariantTooLarge(accepted=f"at most {self._limit} bytes")
+        if size > self._taken:
+            if not self._holding.take(size - self._taken):
+                raise Overloaded(retry_after=1.0)
+            self._taken = size
 
     def finish(self) -> None:
         """Declare the picture whole; InternalError when it is not what its head announced."""

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -220,6 +221,29 @@ async def test_picture_past_the_limit_of_all_is_refused() -> None:
     made.begin(HEAD, LOG_START, keeping=True)
     with pytest.raises(Overloaded):
         made.append(b"x" * 11)
+
+
+async def test_announced_picture_without_room_gives_nobody_its_head() -> None:
+    budget = Budget(100)
+    made, other = Stream(budget, 80), Stream(budget, 80)
+    made.begin(replace(HEAD, length=60), LOG_START, keeping=True)
+    with pytest.raises(Overloaded):
+        other.begin(replace(HEAD, length=60), LOG_START, keeping=True)
+    with pytest.raises(VariantTooLarge):
+        other.begin(replace(HEAD, length=81), LOG_START, keeping=True)
+    with pytest.raises(InternalError):
+        _ = other.head
+    assert budget.used == 60
+
+
+async def test_announced_bytes_are_counted_once() -> None:
+    budget = Budget(100)
+    made = Stream(budget, 100)
+    made.begin(replace(HEAD, length=60), LOG_START, keeping=True)
+    made.append(b"x" * 40)
+    assert budget.used == 60
+    made.append(b"x" * 40)
+    assert budget.used == 80
 
 
 async def test_head_before_the_beginning_is_refused() -> None:
