@@ -10,6 +10,7 @@ from imcaxy.store.catalog.base import Entry, Usage
 
 _BLOCK = 4096  # bytes; what file systems give a file by
 _ROW = 2560  # bytes that an entry takes in the catalog, indexes included (benchmarks/lookup.py)
+_CLAIM = 1024  # bytes that a claim takes there, with an outcome and the keys of a deep folder
 _IDLE = 60.0  # seconds; below this nobody can tell a forgotten picture from one between two uses
 _CHEAP = 0.01  # seconds; no picture is cheaper to make again
 
@@ -35,7 +36,7 @@ class Taken(NamedTuple):
     """Estimated bytes on the disk, rows and the ends of blocks included."""
 
     entries: int
-    trash: int
+    trash: int  # and what else goes by itself
 
     @property
     def total(self) -> int:
@@ -46,7 +47,8 @@ class Taken(NamedTuple):
 def taken(usage: Usage) -> Taken:
     """What the rows' blobs and the rows themselves take."""
     each = _BLOCK // 2 + _ROW  # on average half of the last block is empty
-    return Taken(usage.entry_bytes + usage.entries * each, usage.trash_bytes + usage.trash * each)
+    goes = usage.trash_bytes + usage.trash * each + usage.claims * _CLAIM
+    return Taken(usage.entry_bytes + usage.entries * each, goes)
 
 
 def footprint(length: int) -> int:

@@ -91,6 +91,7 @@ class Usage:
     entry_bytes: int  # of blobs
     trash: int = 0
     trash_bytes: int = 0
+    claims: int = 0  # where their rows lie on the same disk as the blobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,11 +225,12 @@ class SQLiteCatalog:
         return await self._scan(rows.to_entry, sql, blob, limit)
 
     async def usage(self) -> Usage:
-        """What entries and trash take, summed anew."""
+        """What entries, trash and claims take, summed anew."""
         sql = "SELECT count(*), coalesce(sum(length), 0) FROM "
         ((entries, kept),) = await self._scan(tuple, sql + "entries")
         ((buried, trash),) = await self._scan(tuple, sql + "trash")
-        return Usage(entries, kept, buried, trash)
+        ((claims,),) = await self._scan(tuple, "SELECT count(*) FROM claims")
+        return Usage(entries, kept, buried, trash, claims)
 
     async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
         """Add to the uses of these entries."""
