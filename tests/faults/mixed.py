@@ -76,7 +76,7 @@ def sources() -> dict[str, bytes]:
     }
 
 
-# What the others ask for, in turn: source and parameters. The number makes each a new one.
+# What the others ask for, in turn: source and parameters.
 HEAVY = (
     ("large", "resize?width={}"),
     ("progressive", "resize?width={}"),
@@ -119,7 +119,7 @@ class Load:
         while True:
             number = next(self._numbers)
             route = f"resize?width={200 + number % 400}&quality={50 + number // 400 % 50}"
-            response = await self._server.client.get(self._target("small", route))
+            response = await self._server.client.get(self._target("small", route, number))
             self.seen.small.append(response.took)
             self.seen.told[f"small {response.status}"] += 1
             await asyncio.sleep(PAUSE)
@@ -128,7 +128,8 @@ class Load:
         """Ask for what is hard."""
         for number, (source, route) in turns:
             width = number % 90 if "quality" in route else 300 + number % 900
-            response = await self._server.client.get(self._target(source, route.format(width + 1)))
+            target = self._target(source, route.format(width + 1), number)
+            response = await self._server.client.get(target)
             self.seen.told[f"{source} {route.partition('{')[0]} {response.status}"] += 1
 
     async def look(self) -> None:
@@ -141,8 +142,9 @@ class Load:
             self.seen.makers = max(self.seen.makers, *map(processes.peak, children), 0)
             await asyncio.sleep(EVERY)
 
-    def _target(self, source: str, route: str) -> str:
-        return f"/imaginary/{route}&url={quote(f'{self._origin}/{source}', safe='')}"
+    def _target(self, source: str, route: str, number: int) -> str:
+        """Of a source that nobody has asked for: widths alone would come again, as hits."""
+        return f"/imaginary/{route}&url={quote(f'{self._origin}/{source}?{number}', safe='')}"
 
 
 async def for_a_while(load: Load, seconds: float, *, heavy: bool) -> Seen:
