@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -25,6 +25,10 @@ class Heard:
     problem: str = ""
     refused: bool = False  # whether asking again is of no use
 
+    def silent(self, expected: Iterable[str]) -> list[str]:
+        """Those of `expected` that have said nothing, in their order."""
+        return [name for name in expected if name not in self.answers]
+
 
 def reachable(host: str) -> str:
     """The address under which a server that listens on `host` can be asked from here."""
@@ -43,7 +47,7 @@ def ask_each(
     many = min(_AT_ONCE, _EACH * len(expected))
     until = time.perf_counter() + DEADLINE
     for _ in range(_ROUNDS):
-        if heard.refused or heard.answers.keys() >= set(expected) or time.perf_counter() >= until:
+        if heard.refused or not heard.silent(expected) or time.perf_counter() >= until:
             break
         with ThreadPoolExecutor(many) as pool:
             asked = [pool.submit(_ask, reachable(host), port, target, fields) for _ in range(many)]

@@ -34,7 +34,6 @@ class Explanation:
 
     def to_json(self) -> dict[str, object]:
         """The same as plain values."""
-        silent = [each.name for each in self.instances if each.name not in self.heard.answers]
         answers = [
             {name: told for name, told in answer.items() if name != "picture"}
             for _, answer in sorted(self.heard.answers.items())
@@ -42,7 +41,7 @@ class Explanation:
         return {
             **self.picture,
             "instances": answers,
-            "silent": silent,
+            "silent": self.heard.silent(each.name for each in self.instances),
             "problem": self.heard.problem or None,
         }
 

@@ -37,11 +37,10 @@ class Stats:
     def to_json(self) -> dict[str, object]:
         """The same as plain values."""
         answers = [answer for _, answer in sorted(self.heard.answers.items())]
-        silent = [each.name for each in self.instances if each.name not in self.heard.answers]
         return {
             "catalog": dict(self.catalog),
             "instances": answers,
-            "silent": silent,
+            "silent": self.heard.silent(each.name for each in self.instances),
             "problem": self.heard.problem or None,
         }
 
