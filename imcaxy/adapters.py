@@ -23,6 +23,7 @@ def processor(settings: Settings, share: Share, clock: Clock, http: HttpReader) 
             timeout=settings.process_timeout,
             first_byte=settings.process_timeout,
             stall=settings.process_timeout / 2,  # Imaginary sends nothing before all is made
+            silence=max(settings.process_timeout / 10, 0.5),  # leaves time for another server
             max_bytes=settings.max_variant_bytes,
             connections=share.running,
         )

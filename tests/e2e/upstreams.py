@@ -46,7 +46,7 @@ class ScriptedImaginary(ScriptedServer):
         self.default = next_one
 
     def choose(self, request: Request) -> Answer:
-        if request.method == "GET":
+        if request.method == "GET" and request.path not in self._scripts:
             body = b'{"imaginary":"1.2.4","bimg":"1.1.5","libvips":"8.10.0"}'
             return Answer(body, media_type="application/json", headers=(("Server", IMAGINARY),))
         if request.path in self._scripts:

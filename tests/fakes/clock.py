@@ -47,6 +47,16 @@ class FakeClock(Clock):
         self._now += seconds
 
 
+class Told(Clock):
+    """Says the time that a test sets; who sleeps does so by the machine's clock."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+
 class Interrupting(Clock):
     """The machine's clock that calls something at the end of the second sleep.
 

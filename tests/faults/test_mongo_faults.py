@@ -110,6 +110,20 @@ async def test_server_that_is_away_is_told_and_found_again(
 
 
 @over_servers
+async def test_each_of_many_calls_names_a_server_that_is_away(
+    catalog: MongoCatalog, relay: Between
+) -> None:
+    relay.reset()
+    with pytest.raises(CatalogError):
+        await catalog.head()
+    calls = [catalog.find("signature") for _ in range(60)]  # more than the driver has threads
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert {"IMCAXY_MONGO_CONNECTION_STRING" in str(each) for each in ended} == {True}
+    relay.let_pass()
+    await recovered(catalog)
+
+
+@over_servers
 async def test_record_whose_acknowledgement_is_lost_is_there_once(
     catalog: MongoCatalog, relay: Between
 ) -> None:

@@ -13,6 +13,7 @@ from imcaxy.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "config" / "env" / "examples"
+KUBERNETES = ROOT / "docker" / "kubernetes"
 PARTS = ("Server", "Imaginary", "Minio", "Mongo")
 FORMS = ("", "Dev.", "IntegrationTests.")
 SECRET = re.compile(r"KEY|PASSWORD|TOKEN|CONNECTION_STRING")
@@ -92,3 +93,29 @@ def test_dockerfile_ends_without_rights_and_asks_the_program_for_its_health() ->
     assert re.search(r"^USER [1-9][0-9]*:[1-9][0-9]*$", server, re.MULTILINE)
     assert re.search(r'^HEALTHCHECK .* CMD \["imcaxy", "health"\]$', server, re.MULTILINE)
     assert text.rstrip().endswith("FROM server")
+
+
+def test_whoever_stops_the_program_waits_longer_than_it_drains() -> None:
+    drain = float(Settings.model_fields["drain_timeout"].default)
+    manifest = (KUBERNETES / "imcaxy.yaml").read_text()
+    grace, pause = (
+        int(re.findall(pattern, manifest)[0])
+        for pattern in (r"terminationGracePeriodSeconds: (\d+)", r'\[sleep, "(\d+)"\]')
+    )
+    compose = (ROOT / "docker" / "compose.dev.yaml").read_text()
+    told = (ROOT / "docs" / "fleet.md").read_text()
+    stops = [
+        grace - pause,
+        int(re.findall(r"stop_grace_period: (\d+)s", compose)[0]),
+        int(re.findall(r"--stop-timeout (\d+)", told)[0]),
+    ]
+    assert min(stops) > drain + 5
+
+
+def test_manifests_name_settings_and_no_secret_that_works() -> None:
+    text = (KUBERNETES / "imcaxy.yaml").read_text()
+    named = dict(re.findall(r"^\s+(?:# )?IMCAXY_([A-Z_]+): (.+)$", text, re.MULTILINE))
+    assert "MONGO_CONNECTION_STRING" in named
+    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+    secret = {name: value for name, value in named.items() if SECRET.search(name)}
+    assert all("change-me" in value or value == '""' for value in secret.values())

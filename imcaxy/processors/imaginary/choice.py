@@ -32,21 +32,30 @@ class Standing:
         self.losses = self.rests = 0
 
     def lost(self, now: float) -> None:
-        """It took a request and gave no whole answer."""
+        """It took a request and gave no whole answer; one that has rested rests again at once."""
         self.losses += 1
-        if self.losses >= LOSSES:
+        if self.rests or self.losses >= LOSSES:
             self.unreachable(now)
 
     def unreachable(self, now: float, at_least: float | None = None) -> None:
-        """It took no request: nobody asks it for a while (seconds), longer each time."""
+        """It took no request: nobody asks it for a while (seconds), longer each time.
+
+        Requests that fail while it rests were under way before: they make it no longer.
+        """
         self.losses = 0
-        rest = min(REST * 2**self.rests, LONGEST_REST)
-        self.rests = min(self.rests + 1, 10)
-        self.until = now + min(max(rest, at_least or 0.0), LONGEST_REST)
+        if now >= self.until:
+            self.until = now + min(REST * 2**self.rests, LONGEST_REST)
+            self.rests = min(self.rests + 1, 10)
+        self.until = max(self.until, now + min(at_least or 0.0, LONGEST_REST))
 
     def open(self, now: float) -> bool:
         """Whether it may be asked; after a rest by one request alone, until that has ended."""
-        return not self.rests or (now >= self.until and not self.busy)
+        return self.sound or (now >= self.until and not self.busy)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.rests
 
 
 def choose(standings: Sequence[Standing], tried: Collection[int], now: float) -> int | None:

@@ -43,6 +43,7 @@ class Bounds:
     timeout: float  # seconds for all of it
     first_byte: float  # seconds until the first byte of the body
     stall: float  # seconds between two pieces of the body
+    silence: float  # seconds without a first byte, or a word about its health, that raise doubts
     max_bytes: int  # of the picture
     connections: int  # sockets to one engine
 
@@ -112,6 +113,20 @@ class Engine:
                 return await self._attempt(ask)
             except FreedTooEarly:
                 return await self._attempt(ask)
+
+    async def answers(self) -> bool:
+        """Whether it says anything at all, by a new connection and in time.
+
+        Its health is told by other threads than those that make pictures: who is at work answers.
+        """
+        if self._fresh is None:
+            return False
+        health = URL(f"{self.url}/health", encoded=True)
+        with suppress(aiohttp.ClientError, HttpProcessingError, OSError, ValueError):
+            async with asyncio.timeout(self._bounds.silence):
+                async with self._fresh.get(health, allow_redirects=False):
+                    return True
+        return False
 
     def picture(self, begun: Begun, deadline: float) -> tuple[Picture, AsyncGenerator[bytes, None]]:
         """What was begun, as a picture; whoever takes it closes the pieces in the end."""

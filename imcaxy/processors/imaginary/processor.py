@@ -1,6 +1,7 @@
 """Pictures made by Imaginary servers, which get the original's bytes or fetch it themselves."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,9 @@ from imcaxy.processors.imaginary.asks import (
 )
 from imcaxy.processors.imaginary.choice import Standing, choose
 from imcaxy.processors.imaginary.engine import AnswerLost, Begun, Bounds, Engine, at_the_edge
+from imcaxy.processors.imaginary.silence import Hangs, broken_off
 from imcaxy.sources.base import Original
+from imcaxy.tasks import Tasks
 
 # Without watermarkimage: Imaginary fetches the overlay itself, from wherever its URL points.
 OPERATIONS = frozenset(
@@ -58,6 +61,8 @@ DOT = bytes.fromhex(  # a grey PNG of one pixel
 _CONVERSION = Ask("convert", "/convert?type=jpeg", DOT)
 _NO_FETCHING = Ask("info", "/info?url=%3A", None)  # an address that nobody can fetch from
 
+_log = logging.getLogger("imcaxy.processors.imaginary")
+
 Vet = Callable[[Source], Awaitable[None]]  # raises SourceError for what may not be fetched
 
 
@@ -65,8 +70,9 @@ class ImaginaryProcessor:
     """Makes pictures with Imaginary servers at `urls`.
 
     Each request goes to the server with the least work. One that cannot be reached, or is at its
-    limit, is left alone for a while and another is asked; one that took the request is not replaced
-    by another, because what killed it would kill the next.
+    limit, is left alone for a while and another is asked; so is one that neither answers the
+    request nor says that it is alive. One that died of the request is not replaced by another,
+    because what killed it would kill the next.
 
     With `vet`, servers fetch the sources of kind "url", and overlays, by themselves; `vet` is asked
     before each. Without it they get the original's bytes, and overlays are not supported.
@@ -84,6 +90,7 @@ class ImaginaryProcessor:
         self._bounds = bounds
         self._clock = clock
         self._vet = vet
+        self._tasks = Tasks()
         self.operations = OPERATIONS if vet is None else OPERATIONS | {"watermarkimage"}
 
     @property
@@ -107,6 +114,7 @@ class ImaginaryProcessor:
 
     async def close(self) -> None:
         """Close every connection; running work is given up."""
+        await self._tasks.drain(0.0)
         for engine in self._engines:
             await engine.close()
 
@@ -171,32 +179,58 @@ class ImaginaryProcessor:
     async def _begun(self, ask: Ask, deadline: float) -> tuple[int, Begun]:
         """The number of an engine and its answer; the engine stays taken."""
         tried: set[int] = set()
+        hung = 0  # of those against which nothing spoke
         failed: ImcaxyError = ProcessorUnavailable()
         while (number := choose(self._standings, tried, self._clock.now())) is not None:
             tried.add(number)
+            sound = self._standings[number].sound
             try:
-                return number, await self._one(number, ask, deadline)
+                return number, await self._one(number, ask, deadline, tried)
             except AnswerLost as error:
                 raise ProcessorUnavailable from error
             except ProcessorTimeout:
                 raise
             except (ProcessorUnavailable, Overloaded) as error:
+                hung += sound and isinstance(error, Hangs)
+                if hung > 1:  # which may be the picture's doing
+                    raise ProcessorTimeout from error
                 failed = error.again()  # its traceback would hold the original's bytes
         raise failed
 
-    async def _one(self, number: int, ask: Ask, deadline: float) -> Begun:
+    async def _one(self, number: int, ask: Ask, deadline: float, tried: set[int]) -> Begun:
         """The answer of this engine, whose standing learns what came of it."""
         engine, standing = self._engines[number], self._standings[number]
         standing.take()
         try:
             with at_the_edge():
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline), self._watched(number, tried):
                     begun = await engine.begin(ask)
         except BaseException as error:
             standing.leave()
             self._judge(standing, error)
             raise
         return begun
+
+    @asynccontextmanager
+    async def _watched(self, number: int, tried: set[int]) -> AsyncIterator[None]:
+        """Breaks the block off with Hangs when this engine hangs and another could be asked.
+
+        Only for one against which nothing speaks: where all are in doubt, waiting is best.
+        """
+        engine, doubtful = self._engines[number], not self._standings[number].sound
+        others = [each for index, each in enumerate(self._standings) if index not in tried]
+
+        async def hangs() -> None:
+            await self._clock.sleep(0.0 if doubtful else self._bounds.silence)
+            while not any(each.sound for each in others) or await engine.answers():
+                await self._clock.sleep(self._bounds.silence)
+            _log.warning("an Imaginary server hangs", extra={"engine": engine.host})
+
+        if others:
+            async with broken_off(hangs, self._tasks):
+                yield
+        else:
+            yield
 
     def _judge(self, standing: Standing, error: BaseException) -> None:
         now = self._clock.now()

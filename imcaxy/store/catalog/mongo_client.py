@@ -16,13 +16,15 @@ from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import UpdateOne
 from pymongo.errors import (
+    AutoReconnect,
     ConfigurationError,
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
-    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
 )
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
@@ -35,6 +37,7 @@ DATABASE = "imcaxy"  # unless the connection string names another
 _SCAN = 10  # times the timeout: the sweep's reads look at much and nobody waits for them
 _MARGIN = 0.25  # seconds after the driver's own deadline at which its thread is waited for no more
 _PAGE = 500  # documents that are asked for at once
+_LATE = "MongoDB did not answer in time."
 _SENTENCES = {
     13: "MongoDB forbids it: the user needs the role readWrite on the database.",
     18: "MongoDB does not accept the user or the password of the connection string.",
@@ -251,6 +254,12 @@ class Database:
     def _of(self, collection: str) -> "AsyncIOMotorCollection[Document]":
         return self._connected()[collection]
 
+    def _away(self) -> str:
+        return (
+            f"MongoDB at {_hosts(self._uri)} is not reached: does it run, and is "
+            "IMCAXY_MONGO_CONNECTION_STRING right?"
+        )
+
     @contextlib.asynccontextmanager
     async def _calling(self, times: float = 1) -> AsyncIterator[None]:
         """Around one call: its deadline, and CatalogError for all that the driver raises."""
@@ -262,13 +271,14 @@ class Database:
                     yield
         except CatalogError:
             raise
-        except (TimeoutError, NetworkTimeout, ExecutionTimeout) as error:
-            raise CatalogError("MongoDB did not answer in time.") from error
-        except ServerSelectionTimeoutError as error:
-            raise CatalogError(
-                f"MongoDB at {_hosts(self._uri)} is not reached: does it run, and is "
-                "IMCAXY_MONGO_CONNECTION_STRING right?"
-            ) from error
+        except (TimeoutError, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError) as error:
+            # What the driver knows by now says more than which deadline was the first to pass.
+            known = self._client is not None and self._client.nodes
+            raise CatalogError(_LATE if known else self._away()) from error
+        except NotPrimaryError as error:
+            raise CatalogError("MongoDB has no primary at the moment.") from error
+        except AutoReconnect as error:
+            raise CatalogError(self._away()) from error
         except OperationFailure as error:
             told = f"MongoDB refused the command (code {error.code})."
             raise CatalogError(_SENTENCES.get(error.code or 0, told)) from error

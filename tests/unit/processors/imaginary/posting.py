@@ -33,10 +33,11 @@ def processor_at(
     timeout: float = 3.0,
     first_byte: float = 1.0,
     stall: float = 0.3,
+    silence: float = 0.5,
     vet: Vet | None = None,
     clock: Clock | None = None,
 ) -> ImaginaryProcessor:
-    bounds = Bounds(timeout, first_byte, stall, max_bytes=LARGEST, connections=4)
+    bounds = Bounds(timeout, first_byte, stall, silence, max_bytes=LARGEST, connections=4)
     return ImaginaryProcessor(urls, bounds, clock or Clock(), vet)
 
 

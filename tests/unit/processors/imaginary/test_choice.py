@@ -47,6 +47,29 @@ def test_rested_one_gets_one_request_until_that_has_answered() -> None:
     assert choose([back, busy], (), back.until) == 0
 
 
+def test_rested_one_that_loses_its_first_answer_rests_again_and_longer() -> None:
+    back = Standing()
+    for _ in range(LOSSES):
+        back.lost(0)
+    assert (back.until, back.sound) == (REST, False)
+    back.lost(REST)
+    assert back.until == REST + 2 * REST
+    back.answered()
+    assert back.sound
+
+
+def test_requests_that_fail_together_cost_one_rest() -> None:
+    standing = Standing()
+    for _ in range(8):
+        standing.unreachable(10)
+        standing.lost(10)
+    assert standing.until == 10 + REST
+    standing.unreachable(10, at_least=5 * REST)
+    assert standing.until == 10 + 5 * REST
+    standing.unreachable(standing.until)
+    assert standing.until == 10 + 5 * REST + 2 * REST
+
+
 def test_all_resting_the_first_to_be_back_is_asked() -> None:
     one, other = Standing(), Standing()
     one.unreachable(0, at_least=20)
