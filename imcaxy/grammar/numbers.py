@@ -7,7 +7,7 @@ Python's: no blanks and only ASCII digits, but hexadecimal floats, and an overfl
 import math
 import re
 
-LARGEST = 65535  # of every integer; the largest side that any of the encoders can write
+LARGEST = 10**9  # of every integer; the sum of two fits what libvips counts in
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _DECIMAL = re.compile(rf"[+-]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?")

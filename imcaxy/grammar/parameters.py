@@ -25,6 +25,7 @@ AUTO = "auto"  # the one spelling of a negotiated `type`
 FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "svg", "pdf", "heif", "jxl")
 DEFAULT_QUALITY = 75
 LARGEST_SIGMA = 1000.0  # libvips refuses a larger Gaussian
+LARGEST_DPI = 65535  # letters of more would be larger than any picture
 
 _GRAVITIES = frozenset({"north", "south", "east", "west", "smart"})
 _EXTENDS = frozenset({"black", "copy", "mirror", "white", "background"})
@@ -46,11 +47,13 @@ class Parameter:
     number: Callable[[float], Value] | None = None
 
 
-def _integer(default: int = 0, normal: Callable[[int], int] = bounded) -> Parameter:
+def _integer(
+    default: int = 0, normal: Callable[[int], int] = bounded, largest: int = LARGEST
+) -> Parameter:
     # JSON numbers are truncated and keep their sign; query text is rounded and loses it.
     return Parameter(
         lambda text: normal(parse_int(text)),
-        f"a whole number from 0 to {LARGEST}",
+        f"a whole number from 0 to {largest}",
         default,
         lambda number: normal(bounded(int(number))),
     )
@@ -93,8 +96,20 @@ def _compression(number: int) -> int:
 
 def _angle(number: int) -> int:
     # Below a right angle nothing turns, but the EXIF orientation is discarded all the same: 1
-    # stands for that. Negative numbers (pipelines only) are no rotation, yet "given".
-    return number if number <= 0 else max(1, min(number // 90 * 90, 270))
+    # stands for that, and for negative numbers, which only pipelines have.
+    return max(1, min(number // 90 * 90, 270)) if number else 0
+
+
+def _dpi(number: int) -> int:
+    if number > LARGEST_DPI:
+        raise ValueError("value out of range")
+    return number or 150
+
+
+def _factor(number: int) -> int:
+    if number < 0:  # pipelines only
+        raise ValueError("below 0")
+    return number
 
 
 def _gravity(text: str) -> str | None:
@@ -181,12 +196,12 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "left": _integer(),
         "areawidth": _integer(),
         "areaheight": _integer(),
-        "factor": _integer(),
+        "factor": _integer(0, _factor),
         "text": _text(),
         "font": _text("sans 10"),
         "textwidth": _integer(),
         "margin": _integer(),
-        "dpi": _integer(150, lambda number: number or 150),
+        "dpi": _integer(150, _dpi, LARGEST_DPI),
         "opacity": _real(),
         "noreplicate": _flag(),
         "color": Parameter(_color, "three numbers from 0 to 255: R,G,B", (0, 0, 0)),

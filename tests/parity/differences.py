@@ -89,6 +89,11 @@ def _negotiates(pair: Pair) -> bool:
     return any(options.get("type") == "auto" for options in _options(pair.request))
 
 
+def _asks_for_more(pair: Pair) -> bool:
+    more = any(options.get("type", "").lower() in _MORE for options in _options(pair.request))
+    return more or _source(pair).format == "gif"
+
+
 def _is_lossy(pair: Pair) -> bool:
     lossy = pair.ours.media_type in ("image/webp", "image/gif", "image/jpeg")
     return lossy or "one-bit" in pair.request.source
@@ -167,6 +172,7 @@ def _fails_to_overlay(pair: Pair) -> bool:
     return _does(pair.request, "watermarkimage") and pair.ours.status in (404, 406)
 
 
+_MORE = ("jpg", "avif", "gif", "heif", "jxl")
 _LOOSE = ("palette", "speed", "aspectratio", "background")
 _CHANNELS = _says("not one band", "must have 1 or", "vector must have", "bad dimensions")
 STATUS: tuple[Kind, ...] = ("status",)
@@ -210,6 +216,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("overlay-failures", "§8", STATUS, _fails_to_overlay),
     Difference("too-large", "Q5", STATUS, lambda it: it.ours.status == 422),
+    Difference("more-types", "Q26", ("status", "type"), _asks_for_more),
     Difference("type-auto", "§11.2", ("type", "status"), _negotiates),
     Difference(
         "strict-values",

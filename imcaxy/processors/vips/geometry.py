@@ -190,7 +190,8 @@ def turn_of(options: Options, orientation: int) -> Turn:
 def _wish(operation: str, options: Options, sides: Size) -> _Wish:
     width, height = _number(options, "width"), _number(options, "height")
     if operation == "fit":
-        width, height = _fit_box(sides, width, height)
+        # A side below 0, which only pipelines have, is none.
+        width, height = _fit_box(sides, width, height) if width and height else (0, 0)
     crop = _crops(operation, options)
     embed = operation in ("resize", "fit") or bool(options.get("embed"))
     enlarge = operation == "enlarge"

@@ -56,6 +56,7 @@ class _Job(NamedTuple):
     plan: geometry.Plan
     format: str  # of the picture after it
     overlay: pyvips.Image | None
+    aim: pixels.Aim
 
 
 def make(
@@ -120,7 +121,9 @@ def _fused(steps: list[Step]) -> list[Step]:
 
     On its own it would decode every pixel of the source; the next one may need an eighth.
     """
-    if len(steps) < 2 or steps[0].operation != "autorotate" or steps[1].options.get("rotate"):
+    if len(steps) < 2 or steps[0].operation != "autorotate":
+        return steps
+    if steps[1].options.get("rotate") or steps[1].ignore_failure:  # which may not happen
         return steps
     options = {name: value for name, value in steps[1].options.items() if name != "norotation"}
     return [replace(steps[1], options=options), *steps[2:]]
@@ -145,12 +148,12 @@ def _planned(step: Step, header: Header, kind: str, limits: Limits) -> _Job:
     if plan.window is not None and plan.window.kind == "smart":  # which has to look at all of it
         geometry.check_size(plan.scaled, "", limits.pixels)
     overlay = _overlay(step, limits) if step.operation == "watermarkimage" else None
-    return _Job(options, plan, after, overlay)
+    return _Job(options, plan, after, overlay, pixels.Aim())
 
 
 def _unchanged(header: Header, kind: str) -> _Job:
     plan = geometry.plan("autorotate", {}, (header.width, header.height), header.orientation, kind)
-    return _Job({}, plan, encoding.output_format(None, kind, header.alpha), None)
+    return _Job({}, plan, encoding.output_format(None, kind, header.alpha), None, pixels.Aim())
 
 
 def _carried_out(
@@ -168,7 +171,7 @@ def _carried_out(
 
 
 def _done(job: _Job, image: pyvips.Image) -> pyvips.Image:
-    image = pixels.render(image, job.plan, job.options, job.overlay)
+    image = pixels.render(image, job.plan, job.options, job.overlay, job.aim)
     if job.format == "jpeg":
         image = colour.flatten(image, (0, 0, 0))
     return encoding.without_metadata(image) if job.options.get("stripmeta") else image

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyvips
 
@@ -15,8 +16,15 @@ _STRONGEST_BLUR = 1000.0  # pixels of sigma; libvips takes no more
 _EXTENDS = ("black", "copy", "mirror", "white", "background")
 
 
+@dataclass
+class Aim:
+    """Where the first frame of a picture was interesting: the others are cut there too."""
+
+    corner: tuple[int, int] | None = None  # left, top in pixels
+
+
 def render(
-    image: pyvips.Image, plan: Plan, options: Options, overlay: pyvips.Image | None
+    image: pyvips.Image, plan: Plan, options: Options, overlay: pyvips.Image | None, aim: Aim
 ) -> pyvips.Image:
     """The picture that the plan and the options describe, in sRGB or grey.
 
@@ -27,7 +35,9 @@ def render(
     extend = extend if extend in _EXTENDS else "mirror"
     image = _shaped(image, plan, extend)
     image = colour.to_srgb(image)
-    if plan.window is not None:
+    if plan.window is not None and plan.window.kind == "smart":
+        image = _interesting(image.copy_memory(), plan.window, aim)
+    elif plan.window is not None:
         image = _windowed(image, plan.window, extend, background)
     image = _blurred(image, options)
     if options.get("text"):
@@ -136,14 +146,20 @@ def _windowed(
     if window.kind == "cut":
         return image.crop(window.left, window.top, window.width, window.height)
     image = image.copy_memory()
-    if window.kind == "smart":
-        return image.smartcrop(window.width, window.height, interesting="attention")
     options: dict[str, object] = {"extend": extend}
     if extend == "background":
         image = colour.with_room_for(image, background)
         shades = list(background if image.bands > 2 else background[:1])
         options["background"] = [*shades, 255] if image.hasalpha() else shades
     return image.embed(window.left, window.top, window.width, window.height, **options)
+
+
+def _interesting(image: pyvips.Image, window: Window, aim: Aim) -> pyvips.Image:
+    if aim.corner is not None:
+        return image.crop(*aim.corner, window.width, window.height)
+    cut = image.smartcrop(window.width, window.height, interesting="attention")
+    aim.corner = -cut.xoffset, -cut.yoffset
+    return cut
 
 
 def _blurred(image: pyvips.Image, options: Options) -> pyvips.Image:

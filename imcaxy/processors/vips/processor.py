@@ -17,7 +17,7 @@ from imcaxy.processors.vips.geometry import OPERATIONS
 from imcaxy.processors.vips.pool import Pool
 from imcaxy.sources.base import Original
 
-_OPERATIONS_VERSION = 2  # raised when the same request would give other bytes
+_OPERATIONS_VERSION = 3  # raised when the same request would give other bytes
 _WHEEL = "pyvips-binary"
 _Step = tuple[str, dict[str, Value], bool]  # operation, options, whether its failure is ignored
 _PROBE = bytes.fromhex(  # a PNG of one grey pixel

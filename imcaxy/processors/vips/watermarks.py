@@ -12,6 +12,7 @@ _OFFSET = 100  # pixels from the corner of a tile to its text
 _FONT = "sans 10"
 _DPI = 150
 _TEXT_OPACITY = 0.25
+_WIDEST = 1_000_000  # pixels that a line may have before it is wrapped
 
 
 def overlaid(image: pyvips.Image, overlay: pyvips.Image, options: Options) -> pyvips.Image:
@@ -50,8 +51,8 @@ def labelled(image: pyvips.Image, options: Options) -> pyvips.Image:
 
 def _mask(image: pyvips.Image, options: Options) -> pyvips.Image:
     """One tile: how much of the colour each of its pixels takes."""
-    wrap = _whole(options, "textwidth") or max(image.width // 6, 1)
-    margin = _whole(options, "margin") or wrap
+    wrap = min(_whole(options, "textwidth"), _WIDEST) or max(image.width // 6, 1)
+    margin = min(_whole(options, "margin") or wrap, max(image.width, image.height))
     try:
         text = pyvips.Image.text(
             str(options.get("text", "")),

@@ -32,7 +32,7 @@ def test_width_is_rounded_up_to_the_next_step_or_down_to_the_largest(
 
 @pytest.mark.parametrize(
     ("width", "height", "held"),
-    [(100, 50, (128, 64)), (65, 1, (128, 2)), (1280, 1, (640, 1)), (1, 65535, (64, 65535))],
+    [(100, 50, (128, 64)), (65, 1, (128, 2)), (1280, 1, (640, 1)), (1, 65535, (64, 4194240))],
 )
 def test_height_follows_the_width_so_that_the_shape_stays(
     width: int, height: int, held: tuple[int, int]

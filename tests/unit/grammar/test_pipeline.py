@@ -14,6 +14,7 @@ from imcaxy.errors import (
     SourceRefused,
 )
 from imcaxy.grammar.image_request import ImageRequest, Value
+from imcaxy.grammar.numbers import LARGEST
 from imcaxy.grammar.pipeline import (
     MOST_STEPS,
     Step,
@@ -98,7 +99,7 @@ def test_pipeline_is_read_as_documented(text: str, found: tuple[Step, ...]) -> N
     ("given_", "value"),
     [
         (99.9, 99), ("99.9", 100), (-100, -100), ("-100", 100), (-99.9, -99), ("0x64p0", 100),
-        (65535, 65535), (0.9, None), ("", None), (1e2, 100),
+        (LARGEST, LARGEST), (0.9, None), ("", None), (1e2, 100),
     ],
 )  # fmt: skip
 def test_pipeline_number_is_truncated_and_its_text_rounded(
@@ -116,7 +117,7 @@ def test_pipeline_number_is_truncated_and_its_text_rounded(
         ("sigma", 2, 2.0),
         ("sigma", -2.5, -2.5),
         ("sigma", "-2.5", 2.5),
-        ("rotate", -90, -90),
+        ("rotate", -90, 1),
         ("rotate", 100, 90),
         ("quality", -5, None),
         ("background", "1,2,3", (1, 2, 3)),
@@ -136,8 +137,9 @@ def test_pipeline_parameter_has_its_meaning(name: str, given_: Any, value: Value
 @pytest.mark.parametrize(
     ("name", "given_"),
     [
-        ("width", None), ("width", True), ("width", [1]), ("width", "abc"), ("width", 70000),
-        ("width", -70000), ("stripmeta", 1), ("stripmeta", "yes"), ("background", [1, 2, 3]),
+        ("width", None), ("width", True), ("width", [1]), ("width", "abc"), ("width", LARGEST + 1),
+        ("width", -LARGEST - 1), ("factor", -1), ("stripmeta", 1), ("stripmeta", "yes"),
+        ("background", [1, 2, 3]),
         ("background", "1"), ("gravity", 1), ("type", 1), ("font", False), ("sigma", 1001),
         ("font", "\ud800"), ("text", "\x00"), ("aspectratio", "x"), ("image", 1),
     ],

@@ -6,7 +6,7 @@ import pyvips
 from imcaxy.errors import VariantTooLarge
 from imcaxy.grammar.image_request import Value
 from imcaxy.processors.vips.processor import VipsProcessor
-from tests.corpus import photo
+from tests.corpus import Photo, photo
 from tests.unit.processors.vips.making import difference, make, processor
 
 ANIMATED = ("gif-animated", "webp-animated")
@@ -57,6 +57,18 @@ async def test_make_animation_shows_its_frames_in_order(vips: VipsProcessor, nam
     for frame, original in zip(frames(made.body), shown, strict=True):
         small = original.resize(frame.width / original.width)
         assert difference(frame.flatten() if frame.hasalpha() else frame, small[:3]) < 15
+
+
+async def test_make_smart_crop_of_an_animation_does_not_jump(vips: VipsProcessor) -> None:
+    slope = (pyvips.Image.xyz(200, 100)[0] * 1.2).cast("uchar").bandjoin([0, 0])
+    slope = slope.copy(interpretation="srgb")
+    moving = [slope.draw_rect([255, 255, 0], left, 40, 30, 30, fill=True) for left in (10, 160)]
+    film = pyvips.Image.arrayjoin(moving, across=1).copy()
+    film.set_type(pyvips.GValue.gint_type, "page-height", 100)
+    source = Photo("moving", film.webpsave_buffer(lossless=True), "webp", 200, 100)
+    made = await make(vips, "smartcrop", {"width": 50, "height": 100}, source)
+    first, second = (frame.crop(0, 90, 50, 10)[0].avg() for frame in frames(made.body))
+    assert abs(first - second) < 5
 
 
 @pytest.mark.parametrize("name", ANIMATED)

@@ -371,6 +371,15 @@ async def test_pipeline_step_that_fails_but_may_is_left_out(vips: VipsProcessor)
         )
 
 
+async def test_pipeline_step_left_out_leaves_the_turn_before_it(vips: VipsProcessor) -> None:
+    steps = """[{"operation": "autorotate"},
+        {"operation": "extract", "ignore_failure": true,
+         "params": {"areawidth": 9999, "areaheight": 1}},
+        {"operation": "resize", "params": {"width": 80, "norotation": true}}]"""
+    made = await make(vips, "pipeline", pipeline(steps), photo("jpeg-exif-6"))
+    assert (made.pixels().width, made.pixels().height) == (80, 53)
+
+
 async def test_pipeline_overlays_go_to_their_steps(vips: VipsProcessor) -> None:
     mark = '{"operation": "watermarkImage", "params": {"image": "http://x.test/", "left": %d}}'
     steps = f"[{mark % 0}, {mark % 100}]"
