@@ -8,6 +8,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from imcaxy import adapters, gallery, stores
 from imcaxy.clock import Clock
@@ -43,7 +44,6 @@ from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.tokens import Tokens
 from imcaxy.server.vitals import Vitals
 from imcaxy.server.workers import Supervisor, worker_command
-from imcaxy.settings import Settings
 from imcaxy.share import Share, allow_many_files
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.bodies import Bodies
@@ -56,6 +56,9 @@ from imcaxy.store.store import Store
 from imcaxy.store.upkeep import Care, Upkeep, disk_outlook
 from imcaxy.tasks import Tasks
 
+if TYPE_CHECKING:
+    from imcaxy.settings import Settings
+
 _log = logging.getLogger("imcaxy.app")
 
 Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and what was found
@@ -64,7 +67,7 @@ Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and wh
 class Server:
     """One server process: wired, started in order, stopped in the reverse one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         self._settings = settings
         self._share = Share.of(settings)
         self._incarnation = uuid.uuid4().hex
@@ -304,7 +307,7 @@ class Server:
 
 
 async def serve(
-    settings: Settings,
+    settings: "Settings",
     sockets: Sequence[socket.socket],
     ready: Callable[[], None],
     lifeline_fd: int = -1,
@@ -343,7 +346,7 @@ async def serve(
 
 
 async def supervise(
-    settings: Settings, sockets: Sequence[socket.socket], environment: Mapping[str, str]
+    settings: "Settings", sockets: Sequence[socket.socket], environment: Mapping[str, str]
 ) -> int:
     """Run one worker process per socket until told to stop; the exit status."""
     messages = _log_to(2)
@@ -354,7 +357,7 @@ async def supervise(
         messages.close()
 
 
-async def check(settings: Settings) -> list[Finding]:
+async def check(settings: "Settings") -> list[Finding]:
     """Try everything that serving needs."""
     server = Server(settings)
     try:

@@ -91,10 +91,10 @@ def _flags(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    from imcaxy.settings import environment, load
+    from imcaxy.settings_apart import load_apart
 
     flags = _flags(asked)
-    settings = load(**flags)
+    settings = load_apart(**flags)
     if settings.dev:
         _warn("--dev: sources on private and loopback addresses are allowed. Not for public use.")
     sockets = _listen(settings)
@@ -102,6 +102,8 @@ def _serve(asked: argparse.Namespace) -> int:
 
     try:
         if settings.workers > 1:
+            from imcaxy.settings import environment
+
             _announce(sockets)
             return _run(app.supervise(settings, sockets, environment(**flags)))
         return _run(app.serve(settings, sockets, lambda: _announce(sockets)))
@@ -113,15 +115,17 @@ def _serve(asked: argparse.Namespace) -> int:
 def _worker(asked: argparse.Namespace) -> int:
     import socket
 
+    from imcaxy.settings_apart import load_apart
+
+    settings = load_apart()
     from imcaxy import app
-    from imcaxy.settings import load
 
     def tell_parent() -> None:
         os.write(asked.ready_fd, b"1")
         os.close(asked.ready_fd)
 
     sockets = [socket.socket(fileno=asked.listen_fd)]
-    return _run(app.serve(load(), sockets, tell_parent, asked.lifeline_fd))
+    return _run(app.serve(settings, sockets, tell_parent, asked.lifeline_fd))
 
 
 def _settings(asked: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
-"""What memory this process may take, as the operating system tells it."""
+"""What the operating system tells: the memory that this process may take, and its name."""
 
 import os
+import socket
 from pathlib import Path
 
 _GROUPS = (  # of cgroups, by version: where their limits are, and the file that tells it
@@ -24,6 +25,11 @@ def memory_of_machine(root: Path = Path("/")) -> int:
                 limits = [_limit(root / form.format(each)[1:]) for each in (path.rstrip("/"), "")]
                 least = min([least, *(limit for limit in limits if limit)])
     return least
+
+
+def process_name(machine: str) -> str:
+    """The name of this process to operators; the host's name stands for an empty one."""
+    return f"{machine or socket.gethostname()}/{os.getpid()}"
 
 
 def _limit(path: Path) -> int | None:

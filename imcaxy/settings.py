@@ -4,7 +4,6 @@ import difflib
 import ipaddress
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -12,12 +11,13 @@ from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import NoDecode
 
 from imcaxy.errors import SettingsError
+from imcaxy.machine import process_name
+from imcaxy.nameserver import parse_nameserver
 from imcaxy.settings_stack import Names, StackSettings
 from imcaxy.settings_text import (
     CI_TOOL,
     MIB,
     PREFIX,
-    parse_nameserver,
     problem,
     variable,
     written,
@@ -335,7 +335,7 @@ class Settings(StackSettings):
     @property
     def instance_name(self) -> str:
         """The name under which this process appears to operators."""
-        return f"{self.instance or socket.gethostname()}/{os.getpid()}"
+        return process_name(self.instance)
 
     @property
     def tokens(self) -> tuple[str, ...]:

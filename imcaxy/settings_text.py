@@ -1,6 +1,5 @@
 """How settings are written: their variables, values and mistakes, as an operator reads them."""
 
-import ipaddress
 import re
 from typing import Any
 
@@ -20,26 +19,7 @@ _MISTAKES = {  # by pydantic's name
     "greater_than": "must be more than {gt}",
     "less_than_equal": "must be {le} or less",
 }
-_NAMESERVER = re.compile(r"(?:\[(.*)\]|([^:]*))(?::([0-9]{1,5}))?")
-
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)([^/?#@]*@)?([^?#@]*)(\?[^@]*)?")
-
-
-def parse_nameserver(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
-    """Address and port (53 unless given) of `address`, `address:port` or `[address]:port`.
-
-    Raises ValueError.
-    """
-    match = _NAMESERVER.fullmatch(text)
-    host, port = (match[1] or match[2], int(match[3] or 53)) if match else (text, 53)
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        address = None
-    if address is None or not 0 < port < 65536:
-        message = f"{text!r} is not an address, address:port or [address]:port"
-        raise ValueError(message)
-    return address, port
 
 
 def variable(name: str) -> str:

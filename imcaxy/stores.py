@@ -1,17 +1,21 @@
 """Which stores the settings choose. Light: commands that only ask the catalog start fast."""
 
+from typing import TYPE_CHECKING
+
 from imcaxy.clock import Clock
-from imcaxy.settings import Settings
 from imcaxy.store.blobs.base import Blobs
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.catalog.base import Catalog
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from imcaxy.store.upkeep import Local
 
+if TYPE_CHECKING:
+    from imcaxy.settings import Settings
+
 # The libraries of the stack are imported when they are used: that takes longer than all the rest.
 
 
-def blobs(settings: Settings, clock: Clock) -> Blobs:
+def blobs(settings: "Settings", clock: Clock) -> Blobs:
     """A bucket where one is named, else files."""
     if not settings.minio_endpoint:
         return FileBlobs(settings.data_dir / "blobs", settings.store_timeout)
@@ -29,7 +33,7 @@ def blobs(settings: Settings, clock: Clock) -> Blobs:
     return S3Blobs(endpoint, clock, settings.store_timeout)
 
 
-def catalog(settings: Settings, clock: Clock) -> Catalog:
+def catalog(settings: "Settings", clock: Clock) -> Catalog:
     """MongoDB where one is named, else SQLite."""
     uri = settings.mongo_connection_string.get_secret_value()
     if not uri:

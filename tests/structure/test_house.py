@@ -46,13 +46,15 @@ LEVELS = {
     "settings": -1,
     "share": 0,
     "settings_stack": -2,
+    "settings_apart": 0,
     "settings_text": -3,
+    "nameserver": -3,
 }
 LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
     ("settings", "errors"): "SettingsError",
 }
-READS_SETTINGS = {"adapters", "app", "cli", "console", "share", "stores"}
+READS_SETTINGS = {"adapters", "app", "cli", "console", "settings_apart", "share", "stores"}
 IMPURE = frozenset(
     {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
     | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}

@@ -64,5 +64,10 @@ def test_settings_import_what_validates_them_and_no_server() -> None:
     assert imported(run("settings")) <= SETTINGS
 
 
+def test_server_imports_nothing_that_validates_settings() -> None:
+    found = imported("import imcaxy.app, imcaxy.settings_apart\n")
+    assert found & (SETTINGS - {"typing_extensions"}) == set()
+
+
 def test_server_imports_no_processor_and_no_store_that_it_may_not_use() -> None:
     assert imported("import imcaxy.app\n") & LATER == set()

@@ -1,5 +1,4 @@
 import os
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 
 from imcaxy.errors import SettingsError
 from imcaxy.settings import Settings, environment, load, shown
-from imcaxy.settings_text import MIB, parse_nameserver, variable, written
+from imcaxy.settings_text import MIB, variable, written
 
 
 @pytest.fixture(autouse=True)
@@ -168,28 +167,6 @@ def test_imaginary_service_url_mistakes_are_named(
     with pytest.raises(SettingsError, match="IMCAXY_IMAGINARY_SERVICE_URL") as raised:
         load()
     assert "secret" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "address", "port"),
-    [
-        ("10.0.0.1", "10.0.0.1", 53),
-        ("10.0.0.1:5353", "10.0.0.1", 5353),
-        ("::1", "::1", 53),
-        ("[::1]", "::1", 53),
-        ("[::1]:5353", "::1", 5353),
-    ],
-)
-def test_parse_nameserver_reads_address_and_port(text: str, address: str, port: int) -> None:
-    assert parse_nameserver(text) == (ip_address(address), port)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "dns.example", "1.1.1.1:0", "1.1.1.1:65536", "1.1.1.1:x", "[::1", "[::1]53", ":53"]
-)
-def test_parse_nameserver_anything_else_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match="is not an address"):
-        parse_nameserver(text)
 
 
 def test_running_zero_processes_is_one_per_core() -> None:
