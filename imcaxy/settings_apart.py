@@ -96,4 +96,5 @@ def _value(plain: object) -> object:
             return Path(path)
         case {"secret": str(text)}:
             return Secret(text)
-    return plain
+        case _:
+            return plain

@@ -37,14 +37,13 @@ def main() -> int:
     source, sink = _claim_pipes()
     from imcaxy.processors.vips import operations  # noqa: PLC0415 - the decoders come after limits
 
-    libc = ctypes.CDLL(None)
     _write(sink, _hello(), b"")
     gc.freeze()
-    roomy = _resident() + _ROOM
+    room = _Room()
     held = None
     while True:
         try:
-            request = _read(source)
+            request = _read(source, room)
             if request is None:
                 return 0
             held = _held(operations, *request, held)
@@ -55,15 +54,32 @@ def main() -> int:
             _write(sink, answer, body)
             del answer, body
         del request
-        if held is None and _resident() > roomy:
+        if held is None:
+            room.keep()
+
+
+class _Room:
+    """Memory that one picture may leave behind for the next: given back, it is zeroed again."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None)
+        self._file = os.open("/proc/self/statm", os.O_RDONLY)
+        self._page = resource.getpagesize()
+        self._most = self._resident() + _ROOM
+
+    def keep(self, coming: int = 0) -> None:
+        """Give it back where it is too much, beside the bytes of a source that is coming.
+
+        They count twice, as the server holds them too. After a large one, which takes long, the
+        giving back is not felt.
+        """
+        if self._resident() + 2 * coming > self._most:
             gc.collect()
-            libc.malloc_trim(0)
+            self._libc.malloc_trim(0)
 
-
-def _resident() -> int:
-    """Bytes in memory, as proc(5) tells them."""
-    pages = Path("/proc/self/statm").read_bytes().split()[1]
-    return int(pages) * resource.getpagesize()
+    def _resident(self) -> int:
+        """Bytes in memory, as proc(5) tells them."""
+        return int(os.pread(self._file, 100, 0).split()[1]) * self._page
 
 
 def _confine(parent: int, memory: int, niceness: int) -> None:
@@ -173,13 +189,15 @@ def _held(operations: Any, header: dict[str, Any], bodies: list[bytes], before: 
         raise frames.FrameError("a source without a format") from None
 
 
-def _read(source: BufferedReader) -> tuple[dict[str, object], list[bytes]] | None:
+def _read(source: BufferedReader, room: _Room) -> tuple[dict[str, object], list[bytes]] | None:
     """The next request, or None at the end of input. Raises FrameError."""
     if not source.peek(1):
         return None
     prefix = _exactly(source, frames.LENGTH_BYTES)
     header = frames.parse_header(_exactly(source, frames.header_length(prefix)))
     lengths = frames.body_lengths(header, _MAX_BODIES_BYTES)
+    if lengths:
+        room.keep(sum(lengths))
     return header, [_exactly(source, length) for length in lengths]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 
 from imcaxy.processors.vips.children import Program
 from tests.corpus import photo
@@ -47,10 +48,22 @@ def receive(process: "subprocess.Popen[bytes]") -> tuple[dict[str, Any], bytes]:
 
 
 def send(process: "subprocess.Popen[bytes]", header: dict[str, Any], *bodies: bytes) -> None:
-    text = json.dumps({**header, "bodies": [len(body) for body in bodies]}).encode()
+    send_header(process, {**header, "bodies": [len(body) for body in bodies]})
     assert process.stdin is not None
-    process.stdin.write(struct.pack("!I", len(text)) + text + b"".join(bodies))
+    process.stdin.write(b"".join(bodies))
     process.stdin.flush()
+
+
+def send_header(process: "subprocess.Popen[bytes]", header: dict[str, Any]) -> None:
+    text = json.dumps(header).encode()
+    assert process.stdin is not None
+    process.stdin.write(struct.pack("!I", len(text)) + text)
+    process.stdin.flush()
+
+
+def resident(process: "subprocess.Popen[bytes]") -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def request(*steps: tuple[str, Any, bool], **others: Any) -> dict[str, Any]:
@@ -105,13 +118,29 @@ def test_child_with_its_own_session_makes_that_as_nice_as_itself() -> None:
 def test_child_loads_no_more_than_it_needs() -> None:
     with child() as process:
         receive(process)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        resident = int(status.split("VmRSS:")[1].split()[0]) * 1024
-        assert resident < 48 * MIB
+        assert resident(process) < 48 * MIB
         mapped = Path(f"/proc/{process.pid}/maps").read_text()
         assert "libvips" in mapped
         assert "aiohttp" not in mapped
         assert "pydantic" not in mapped
+
+
+def test_child_gives_back_what_pictures_left_before_a_large_source_comes() -> None:
+    with child() as process:
+        receive(process)
+        asked = request(("resize", {"width": 800}, False), formats=["jpeg"])
+        noise = pyvips.Image.gaussnoise(1920, 1080, sigma=40, mean=128, seed=1)
+        body = noise.bandjoin([noise, noise]).cast("uchar").jpegsave_buffer()
+        for _ in range(2):
+            send(process, asked, body)
+            assert receive(process)[1]
+        left = resident(process)
+        send_header(process, asked | {"bodies": [8 * MIB]})
+        for _ in range(200):
+            if resident(process) < left - 4 * MIB:
+                return
+            select.select([], [], [], 0.05)
+        pytest.fail(f"{left} bytes became {resident(process)}")
 
 
 @pytest.mark.parametrize(
@@ -165,11 +194,6 @@ def test_child_impossible_request_is_answered_and_the_next_one_is_done(
         assert nothing == b""
         send(process, request(("flip", {}, False), id=2), body)
         assert receive(process)[0]["type"] == "image/png"
-
-
-def resident(process: "subprocess.Popen[bytes]") -> int:
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def test_child_holds_the_source_and_its_pixels_until_it_is_told_to_forget() -> None:
