@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from imcaxy.clock import Clock
-from imcaxy.errors import BlobCorrupt
 from imcaxy.proxy.base import Asked, AtHand, Plan, Proxy, Served
 from imcaxy.server.access_log import redact
 from imcaxy.server.answers import Answer
@@ -138,7 +137,7 @@ class FastLane:
         else:
             status, head, end, body = 200, ready.whole_head(wall), ready.whole.end, found.body
             if found.blob is not None:
-                body = _at_once(found.blob, found.length)
+                body = _at_once(found.blob, found.length, started)
         if body is None:  # the disk would have to be waited for
             return None
         self.answered += 1
@@ -260,11 +259,8 @@ def _json(text: str) -> bytes:
     return b"%b" % orjson.dumps(text)
 
 
-def _at_once(blob: OpenBlob, length: int) -> bytes | bytearray | OpenBlob | None:
+def _at_once(blob: OpenBlob, length: int, now: float) -> bytes | bytearray | OpenBlob | None:
     """What can be sent in this step: a short blob's bytes, or the blob, for the kernel to send."""
     if length < SENT_BY_KERNEL:
         return blob.read_now(0, length)
-    try:
-        return blob if blob.is_resident(0, length) else None
-    except BlobCorrupt:
-        return None
+    return blob if blob.is_ready(now) else None

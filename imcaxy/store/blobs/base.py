@@ -35,6 +35,13 @@ class OpenBlob(Protocol):
         """
         ...
 
+    def is_ready(self, now: float) -> bool:
+        """Whether it is unchanged, and all of it can be sent without waiting, as far as is known.
+
+        What was so within a second of `now` (seconds of Clock.now) is taken to be so still.
+        """
+        ...
+
     def unchanged(self) -> bool:
         """Whether it is neither changed nor deleted; looks."""
         ...

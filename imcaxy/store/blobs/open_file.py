@@ -12,6 +12,7 @@ from imcaxy.errors import BlobCorrupt
 
 _PROBE = (bytearray(1),)  # what is read into it is of no interest
 _SAMPLE = 128 * 1024  # bytes: what kernels read ahead at a time
+_STAYS = 1.0  # seconds that what was read lately is taken to stay in the kernel's memory
 
 
 class OpenFile:
@@ -20,14 +21,15 @@ class OpenFile:
     `close` gets the descriptor then: to close a deleted file may take the disk's time.
     """
 
-    __slots__ = ("_close", "_mark", "descriptor", "length", "stale")
+    __slots__ = ("_close", "_there_until", "_written", "descriptor", "length", "stale")
 
     def __init__(self, descriptor: int, close: Callable[[int], object]) -> None:
         """Make it before the bytes are verified: what is written while they are counts too."""
         self._close = close
         self.descriptor = descriptor
         found = os.fstat(descriptor)
-        self._mark = (found.st_mtime_ns, found.st_size)
+        self._written = found.st_mtime_ns
+        self._there_until = -1.0  # on the caller's clock
         self.length = found.st_size  # bytes
         self.stale = False  # whether it is known to be of no use any more
 
@@ -37,9 +39,24 @@ class OpenFile:
     def unchanged(self) -> bool:
         """Whether it is still what was verified, and still has a name."""
         found = os.fstat(self.descriptor)
-        if (found.st_mtime_ns, found.st_size) != self._mark or not found.st_nlink:
+        if found.st_mtime_ns != self._written or found.st_size != self.length or not found.st_nlink:
             self.stale = True
         return not self.stale
+
+    def is_ready(self, now: float) -> bool:
+        """Whether the kernel can send all of it at once, as far as it can be known.
+
+        Looks each time whether it is unchanged, but once a second at most (of `now`, seconds)
+        whether it is in the kernel's memory.
+        """
+        if not self.unchanged():
+            return False
+        if now < self._there_until:
+            return True
+        there = self._is_there(0, self.length)
+        if there:
+            self._there_until = now + _STAYS
+        return there
 
     def is_resident(self, start: int, stop: int) -> bool:
         """Whether these bytes seem to be in the kernel's memory: the last of each _SAMPLE is.
@@ -48,6 +65,9 @@ class OpenFile:
         """
         if not self.unchanged():
             raise BlobCorrupt("A kept picture was changed while it was read.")
+        return self._is_there(start, stop)
+
+    def _is_there(self, start: int, stop: int) -> bool:
         try:
             while start < stop:
                 start = min(start + _SAMPLE, stop)

@@ -21,7 +21,7 @@ BODY = bytes(range(256)) * 800
 class ChangedUnseen(OpenFile):
     """A file that is changed between the look at it and the sending."""
 
-    def is_resident(self, start: int, stop: int) -> bool:
+    def is_ready(self, now: float) -> bool:
         return True
 
 

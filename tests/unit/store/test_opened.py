@@ -14,6 +14,9 @@ class Blob:
     def is_resident(self, start: int, stop: int) -> bool:
         return False
 
+    def is_ready(self, now: float) -> bool:
+        return False
+
     def unchanged(self) -> bool:
         self.stale = self.changed
         return not self.changed

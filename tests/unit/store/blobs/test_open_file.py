@@ -18,6 +18,17 @@ def opened(path: Path, closed: list[int]) -> OpenFile:
     return OpenFile(os.open(path, os.O_RDONLY), close)
 
 
+class Probed(OpenFile):
+    """A file that counts the looks into the kernel's memory, and is told what they find."""
+
+    looks = 0
+    there = True
+
+    def _is_there(self, start: int, stop: int) -> bool:
+        self.looks += 1
+        return self.there
+
+
 @pytest.fixture
 def closed() -> list[int]:
     return []
@@ -66,6 +77,29 @@ def test_file_that_is_no_more_what_it_was_is_stale(
     assert file.read_now(0, 10) is None
     assert file.stale
     assert not file.unchanged()
+
+
+def probed(path: Path) -> Probed:
+    path.write_bytes(BODY)
+    return Probed(os.open(path, os.O_RDONLY), os.close)
+
+
+def test_file_in_the_kernels_memory_is_looked_for_there_once_a_second(tmp_path: Path) -> None:
+    file = probed(tmp_path / "blob")
+    assert [file.is_ready(now) for now in (7.0, 7.5, 7.9)] == [True] * 3
+    assert file.looks == 1
+    file.there = False
+    assert not file.is_ready(8.0)
+    assert not file.is_ready(8.1)
+    assert file.looks == 3
+
+
+def test_file_that_was_changed_is_not_ready_however_lately_it_was(tmp_path: Path) -> None:
+    file = probed(tmp_path / "blob")
+    assert file.is_ready(7.0)
+    os.truncate(tmp_path / "blob", 100)
+    assert not file.is_ready(7.0)
+    assert file.stale
 
 
 def test_bytes_behind_the_end_are_not_given(tmp_path: Path, closed: list[int]) -> None:
