@@ -26,7 +26,6 @@ from imcaxy.server.ready import Head, Ready, Reply
 from imcaxy.store.blobs.base import OpenBlob
 
 LARGEST = 256 * 1024  # bytes of a body that is written at once
-SENT_BY_KERNEL = 16 * 1024  # bytes of an open blob that are copied faster than handed over
 _BLOCKS = 1024  # blocks of field lines that are remembered; each has at most _BLOCK bytes
 _BLOCK = 2048
 _REQUESTS = 2048  # whole requests that are remembered; each has at most _REQUEST bytes
@@ -130,14 +129,14 @@ class FastLane:
             return None
         known.met = True
         wall = self._clock.wall()
-        body: bytes | bytearray | OpenBlob | None
+        body: bytes | OpenBlob | None
         tags = fields.if_none_match
         if tags is not None and (tags == ready.etag or names_tag(tags, ready.etag)):
             status, head, end, body = 304, ready.unchanged_head(wall), ready.unchanged.end, b""
         else:
             status, head, end, body = 200, ready.whole_head(wall), ready.whole.end, found.body
-            if found.blob is not None:
-                body = _at_once(found.blob, found.length, started)
+            if (blob := found.blob) is not None:  # for the kernel to send
+                body = blob if blob.is_ready(started) else None
         if body is None:  # the disk would have to be waited for
             return None
         self.answered += 1
@@ -257,10 +256,3 @@ class FastLane:
 def _json(text: str) -> bytes:
     """In bytes of their own size: orjson's take 4 KiB each for as long as they live."""
     return b"%b" % orjson.dumps(text)
-
-
-def _at_once(blob: OpenBlob, length: int, now: float) -> bytes | bytearray | OpenBlob | None:
-    """What can be sent in this step: a short blob's bytes, or the blob, for the kernel to send."""
-    if length < SENT_BY_KERNEL:
-        return blob.read_now(0, length)
-    return blob if blob.is_ready(now) else None

@@ -197,10 +197,10 @@ class Protocol(RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        head, body, ready, *_ = reply
+        head, body, ready, _, _, _ = reply
         self.served += 1
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if not isinstance(body, (bytes, bytearray)):
+        if not isinstance(body, bytes):
             length = ready.length
             if (sent := self._send_file(head, body, length, transport)) is not None:
                 self._application.log.record_ready(reply, self._peer, "cut", sent)

@@ -107,4 +107,4 @@ class Ready:
 # An answer to be written in this step: its head, its body (empty with a 304; an open blob where the
 # kernel is to send it), what it was laid out from, its status, the request's id, and when it was
 # begun (seconds of Clock.now). A bare tuple: a named one takes longer than all that is in it.
-Reply = tuple[bytes, bytes | bytearray | OpenBlob, Ready, int, bytes, float]
+Reply = tuple[bytes, bytes | OpenBlob, Ready, int, bytes, float]
