@@ -150,7 +150,9 @@ def _windowed(
     if extend == "background":
         image = colour.with_room_for(image, background)
         shades = list(background if image.bands > 2 else background[:1])
-        options["background"] = [*shades, 255] if image.hasalpha() else shades
+        # No colour, or black, which Imaginary takes for none: where there is alpha, see-through.
+        alpha = [255 if any(background) else 0] if image.hasalpha() else []
+        options["background"] = shades + alpha
     return image.embed(window.left, window.top, window.width, window.height, **options)
 
 

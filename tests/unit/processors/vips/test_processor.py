@@ -247,6 +247,14 @@ async def test_make_padding_has_the_colour_asked_for(
         assert made(88, 298) == pixel
 
 
+async def test_make_padding_without_a_colour_is_seen_through(vips: VipsProcessor) -> None:
+    wish: dict[str, Value] = {"width": 300, "height": 300, "extend": "background"}
+    clear = (await make(vips, "resize", wish, photo("png-alpha"))).pixels()
+    assert clear(150, 3) == [0, 0, 0, 0]
+    solid = (await make(vips, "resize", wish, photo("png-shipped"))).pixels()
+    assert solid(150, 3) == [0, 0, 0]
+
+
 @pytest.mark.parametrize("extend", ["copy", "mirror", "background"])
 async def test_make_padding_works_on_every_kind_of_photo(vips: VipsProcessor, extend: str) -> None:
     wish: dict[str, Value] = {"width": 90, "height": 300, "extend": extend}
