@@ -188,6 +188,7 @@ class Claims:
             pause = min(longest, pause * 1.5)
             if wanted.abandoned() or wanted.outdated():
                 raise Abandoned
+            asked = self._clock.now()  # a pause of this process from here on says nothing of theirs
             rows = await self._catalog.claims(claim.signature)
             if not rows:
                 return claim.number
@@ -199,7 +200,7 @@ class Claims:
                     await self._raise(outcome.error, rows[0])
                 return claim.number
             if (
-                self._clock.now() - silent_since >= LEASE
+                asked - silent_since >= LEASE
                 or await self._catalog.is_gone(claim.by)
                 or await self._invalidated(claim)
             ):

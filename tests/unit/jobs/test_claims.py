@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -143,6 +144,36 @@ async def test_silent_owner_is_taken_over_after_the_lease_and_not_before() -> No
     assert not second.done()
     await world.clock.advance(1.0)
     assert (await second)[0].number == 2
+
+
+class Pausing(FakeCatalog):
+    """Pauses its process, once, between a read and what is made of it; the owner goes on."""
+
+    def __init__(self, world: Instances, owners: Claim) -> None:
+        super().__init__(world.rows)
+        self._clock, self._owners, self.paused = world.clock, owners, False
+
+    async def claims(self, signature: str) -> Sequence[Claim]:
+        found = await super().claims(signature)
+        if self._clock.slept.is_set() and not self.paused:
+            self.paused = True
+            await self.beat(self._owners, 1)
+            self._clock.suspend(LEASE)
+        return found
+
+
+async def test_waiter_that_was_paused_after_its_read_does_not_call_the_owner_silent() -> None:
+    world = Instances()
+    catalog = Pausing(world, await world.taken("a"))
+    claims = Claims(catalog, "b", world.clock, world.tasks, jitter=lambda: 0.5)
+    second = asyncio.gather(claims.take(world.wanted()))
+    await settle()
+    await world.clock.advance(1.0)
+    await world.clock.advance(1.0)
+    assert catalog.paused
+    assert not second.done()
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
 
 
 async def test_beating_owner_is_waited_for_however_long() -> None:
