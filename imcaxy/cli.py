@@ -90,11 +90,18 @@ def _flags(asked: argparse.Namespace) -> dict[str, object]:
     return {name: getattr(asked, name) for name in FLAGS}
 
 
+def _import_app() -> None:
+    """The longest part of a start."""
+    from importlib import import_module
+
+    import_module("imcaxy.app")
+
+
 def _serve(asked: argparse.Namespace) -> int:
     from imcaxy.settings_apart import load_apart
 
     flags = _flags(asked)
-    settings = load_apart(**flags)
+    settings = load_apart(_import_app, **flags)
     if settings.dev:
         _warn("--dev: sources on private and loopback addresses are allowed. Not for public use.")
     sockets = _listen(settings)
@@ -117,7 +124,7 @@ def _worker(asked: argparse.Namespace) -> int:
 
     from imcaxy.settings_apart import load_apart
 
-    settings = load_apart()
+    settings = load_apart(_import_app)
     from imcaxy import app
 
     def tell_parent() -> None:

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 _DERIVED = ("running", "tokens")  # that follow from other settings
 
 
-def load_apart(**flags: object) -> "Settings":
-    """The same values as those of `settings.load`, which also raises what is wrong with them."""
-    text = _told(flags) if threading.active_count() == 1 else b""  # a fork has one thread
+def load_apart(meanwhile: Callable[[], object], **flags: object) -> "Settings":
+    """The same values as those of `settings.load`, which also raises what is wrong with them.
+
+    `meanwhile` is called while the other process reads.
+    """
+    text = _told(meanwhile, flags) if threading.active_count() == 1 else b""  # a fork has one
     if not text:  # a mistake, or nobody there: it is found here and now
         from imcaxy.settings import load  # noqa: PLC0415 - what this file is to avoid
 
@@ -52,13 +56,14 @@ class _Read(SimpleNamespace):
         return process_name(self.instance)
 
 
-def _told(flags: dict[str, object]) -> bytes:
+def _told(meanwhile: Callable[[], object], flags: dict[str, object]) -> bytes:
     """What the other process says; nothing when it could not."""
     reader, writer = os.pipe()
     process = os.fork()
     if not process:
         _tell(writer, flags)
     os.close(writer)
+    meanwhile()
     with os.fdopen(reader, "rb") as pipe:
         text = pipe.read()
     _, status = os.waitpid(process, 0)

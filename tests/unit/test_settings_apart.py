@@ -13,7 +13,7 @@ from imcaxy.settings_apart import load_apart
 FORGOTTEN = """
 import sys
 from imcaxy.settings_apart import load_apart
-print(load_apart(port="0").port, "pydantic" in sys.modules)
+print(load_apart(int, port="0").port, "pydantic" in sys.modules)
 """
 
 
@@ -31,7 +31,7 @@ def _some_of_each_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_settings_read_apart_have_the_same_values(name: str) -> None:
-    here, there = getattr(load(dev=True), name), getattr(load_apart(dev=True), name)
+    here, there = getattr(load(dev=True), name), getattr(load_apart(int, dev=True), name)
     if hasattr(here, "get_secret_value"):
         assert "old-token" not in repr(there)
         here, there = here.get_secret_value(), there.get_secret_value()
@@ -40,7 +40,7 @@ def test_settings_read_apart_have_the_same_values(name: str) -> None:
 
 
 def test_settings_read_apart_tell_what_follows_from_them() -> None:
-    here, there = load(), load_apart()
+    here, there = load(), load_apart(int)
     assert (there.running, there.tokens) == (here.running, ("old-token", "new-token"))
     assert there.instance_name == here.instance_name  # of this process, not of the other
 
@@ -48,7 +48,7 @@ def test_settings_read_apart_tell_what_follows_from_them() -> None:
 def test_settings_read_apart_mistakes_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMCAXY_MEMORY_LIMIT", "much")
     with pytest.raises(SettingsError, match="IMCAXY_MEMORY_LIMIT"):
-        load_apart()
+        load_apart(int)
 
 
 def test_settings_beside_other_threads_are_read_here() -> None:
@@ -56,7 +56,7 @@ def test_settings_beside_other_threads_are_read_here() -> None:
     other = Thread(target=end.wait)
     other.start()
     try:
-        assert isinstance(load_apart(), Settings)
+        assert isinstance(load_apart(int), Settings)
     finally:
         end.set()
         other.join()
