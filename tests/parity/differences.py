@@ -248,7 +248,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("alpha-edges", "§10", LIKENESS, lambda it: _source(it).alpha, floor=0.90),
     Difference("tiff-orientation", "libvips", ("info",), _is("tiff")),
     Difference("smart-crop-version", "libvips", LIKENESS, _looks_for_interest, floor=0.10),
-    Difference("rounding-version", "libvips", LIKENESS, _is_lossy, floor=0.91),
+    Difference("rounding-version", "libvips", LIKENESS, _is_lossy, floor=0.92),
     Difference(
         "palette-version",
         "libvips",
