@@ -47,8 +47,18 @@ class Taken(NamedTuple):
 def taken(usage: Usage) -> Taken:
     """What the rows' blobs and the rows themselves take."""
     each = _BLOCK // 2 + _ROW  # on average half of the last block is empty
-    goes = usage.trash_bytes + usage.trash * each + usage.claims * _CLAIM
+    claims = 2 * usage.claims * _CLAIM  # as many may come before they are counted again
+    goes = usage.trash_bytes + usage.trash * each + claims
     return Taken(usage.entry_bytes + usage.entries * each, goes)
+
+
+def slack(usage: Usage) -> int:
+    """Bytes of the catalog's file beyond what its rows are counted as.
+
+    A row that goes leaves its room in the file to those that come, and nothing to the disk.
+    """
+    rows = (usage.entries + usage.trash) * _ROW + usage.claims * _CLAIM
+    return max(0, usage.catalog_bytes - rows)
 
 
 def footprint(length: int) -> int:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from imcaxy.errors import StoreFull
 from imcaxy.store.catalog.base import Usage
-from imcaxy.store.eviction import Marks, footprint, taken
+from imcaxy.store.eviction import Marks, footprint, slack, taken
 
 
 class DiskRoom:
@@ -17,7 +17,9 @@ class DiskRoom:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.marks = Marks(limit)  # of the file system's size, when that is less
+        self.marks = Marks(
+            limit
+        )  # less what the catalog's file has beside its rows, or the disk lacks
         self.pressed = False
         self._left: int | None = None  # bytes; None before the first reading: nothing is refused
         self._alarm = 0  # `pressed` is set when less is left
@@ -38,7 +40,10 @@ class DiskRoom:
         `since` is what `recorded` was before the reading: what came after may not be in it.
         """
         used = taken(usage)
-        limit = self._limit if free is None else min(self._limit, used.total + free)
+        # Half is left to pictures, however large a catalog was before the limit was lowered.
+        limit = self._limit - min(slack(usage), self._limit // 2)
+        if free is not None:
+            limit = min(limit, used.total + free)
         self.marks = Marks(limit)
         above = limit - used.total
         share = above // sharers

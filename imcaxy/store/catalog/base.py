@@ -1,7 +1,7 @@
 """The port to the catalog, and its rows (design 6.2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from imcaxy.grammar.variant import Head, LogPosition
@@ -92,6 +92,7 @@ class Usage:
     trash: int = 0
     trash_bytes: int = 0
     claims: int = 0  # where their rows lie on the same disk as the blobs
+    catalog_bytes: int = field(default=0, compare=False)  # of its file, where that lies there too
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,3 +170,5 @@ BURY = """
     VALUES (?1, ?2, coalesce((SELECT length FROM entries WHERE blob = ?1), 0))
     ON CONFLICT (blob) DO UPDATE SET at = excluded.at, length = max(length, excluded.length)
 """
+
+FILE_LENGTH = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"

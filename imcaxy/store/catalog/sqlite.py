@@ -230,7 +230,8 @@ class SQLiteCatalog:
         ((entries, kept),) = await self._scan(tuple, sql + "entries")
         ((buried, trash),) = await self._scan(tuple, sql + "trash")
         ((claims,),) = await self._scan(tuple, "SELECT count(*) FROM claims")
-        return Usage(entries, kept, buried, trash, claims)
+        ((length,),) = await self._scan(tuple, schema.FILE_LENGTH)
+        return Usage(entries, kept, buried, trash, claims, length)
 
     async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
         """Add to the uses of these entries."""

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imcaxy.store.catalog.base import Entry, Usage
-from imcaxy.store.eviction import Marks, Taken, excess, footprint, taken, victims, worth
+from imcaxy.store.eviction import Marks, Taken, excess, footprint, slack, taken, victims, worth
 from tests.fakes.rows import an_entry
 
 NOW = 1_000_000.0
@@ -67,3 +69,10 @@ def test_taken_counts_rows_as_well_as_bytes() -> None:
     assert used.entries > 1000 * 2048
     assert used.trash == used.entries // 100
     assert used.total == used.entries + used.trash
+
+
+def test_slack_is_what_the_catalogs_file_has_beside_its_rows() -> None:
+    full = Usage(100, 10**6, 20, 10**5, 30, 0)
+    rows = taken(replace(full, entry_bytes=0, trash_bytes=0, claims=0)).total
+    assert slack(replace(full, catalog_bytes=rows // 3)) == 0
+    assert slack(replace(full, catalog_bytes=10 * rows)) > 8 * rows

@@ -96,3 +96,11 @@ def test_what_was_recorded_while_the_catalog_was_read_counts() -> None:
     assert room.left == 1_000_000 - 100_000 - ROW
     room.learn(NOTHING, 1, since=room.recorded)
     assert room.left == 1_000_000
+
+
+def test_room_is_less_by_what_the_catalogs_file_has_beside_its_rows() -> None:
+    room = DiskRoom(1_000_000)
+    room.learn(Usage(0, 0, catalog_bytes=300_000), 1)
+    assert room.left == room.marks.limit == 700_000
+    room.learn(Usage(0, 0, catalog_bytes=10**9), 1)  # of a time when the limit was higher
+    assert room.left == 500_000

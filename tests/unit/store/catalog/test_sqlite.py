@@ -158,3 +158,18 @@ async def test_start_in_a_place_that_cannot_be_is_a_mistake_in_the_settings(
     with pytest.raises(SettingsError, match="IMCAXY_DATA_DIR"):
         await catalog.start("blobs-1")
     await catalog.close()
+
+
+async def test_usage_counts_the_room_that_rows_leave_behind_in_the_file(
+    catalog: SQLiteCatalog,
+) -> None:
+    claims = [a_claim(number) for number in range(1, 200)]
+    empty = (await catalog.usage()).catalog_bytes
+    for claim in claims:
+        await catalog.insert_claim(claim)
+    full = await catalog.usage()
+    for claim in claims:
+        await catalog.delete_claim(claim)
+    left = await catalog.usage()
+    assert (full.claims, left.claims) == (199, 0)
+    assert empty < full.catalog_bytes == left.catalog_bytes
