@@ -15,7 +15,7 @@ async def test_i10_stalled_reader_is_cut_at_its_deadline_and_holds_up_nobody(
     tmp_path: Path,
 ) -> None:
     body = png_of(24 * MIB, seed=1)
-    async with stack(tmp_path, client_timeout=4) as stage:
+    async with stack(tmp_path, client_timeout=8) as stage:
         stage.imaginary.answer(Answer(png_of(1 * MIB)))
         await stage.many(20, width=1)
         memory = stage.server.rss()
@@ -28,10 +28,10 @@ async def test_i10_stalled_reader_is_cut_at_its_deadline_and_holds_up_nobody(
         responses = await others
         assert all(response.whole for response in responses)
         assert {zlib.crc32(response.body) for response in responses} == {zlib.crc32(body)}
-        assert max(response.took for response in responses) < 3.0
+        assert max(response.took for response in responses) < 6.0
         assert stage.server.connections() == 1  # the stalled one is still there
         assert stage.server.rss() - memory < 2 * len(body) + 24 * MIB
-        await eventually(lambda: stage.server.connections() == 0, within=6.0)
+        await eventually(lambda: stage.server.connections() == 0, within=12.0)
         rest = await stalled.rest()
         assert not rest.whole
         assert len(rest.body) < len(body)
