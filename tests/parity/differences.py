@@ -116,6 +116,11 @@ def _mirrors_twice(pair: Pair) -> bool:
     return asked and _source(pair).orientation in (2, 4, 5, 7)
 
 
+def _takes_area_of_turned(pair: Pair) -> bool:
+    """The area lies outside of what has been turned once more."""
+    return _turns_again(pair) and _does(pair.request, "extract")
+
+
 def _turns_again(pair: Pair) -> bool:
     return _source(pair).orientation > 1 and len(pair.request.steps()) > 1
 
@@ -227,6 +232,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("animations", "§5", ("frames",), lambda it: _source(it).frames > 1),
     Difference("fit-turned", "Q10", SHAPE, _fits_turned),
     Difference("orientation-kept", "Q11", SHAPE, _turns_again),
+    Difference("area-of-turned", "Q11", STATUS, _takes_area_of_turned),
     Difference("mirror-twice", "Q12", SHAPE, _mirrors_twice),
     Difference("turn-lost", "Q13", SHAPE, _loses_turn),
     Difference("tiny-fit", "Q19", (*STATUS, *SHAPE), _is_tiny_fit),
