@@ -26,7 +26,8 @@ def load_apart(meanwhile: Callable[[], object], **flags: object) -> "Settings":
 
     `meanwhile` is called while the other process reads.
     """
-    text = _told(meanwhile, flags) if threading.active_count() == 1 else b""  # a fork has one
+    alone = threading.active_count() == 1  # a fork has one thread, whatever the others held
+    text = _told(meanwhile, flags) if alone else b""
     if not text:  # a mistake, or nobody there: it is found here and now
         from imcaxy.settings import load  # noqa: PLC0415 - what this file is to avoid
 

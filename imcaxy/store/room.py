@@ -17,9 +17,7 @@ class DiskRoom:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self.marks = Marks(
-            limit
-        )  # less what the catalog's file has beside its rows, or the disk lacks
+        self.marks = Marks(limit)  # of less, where the catalog's file or the disk leaves less
         self.pressed = False
         self._left: int | None = None  # bytes; None before the first reading: nothing is refused
         self._alarm = 0  # `pressed` is set when less is left
