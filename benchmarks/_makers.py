@@ -15,9 +15,8 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from imcaxy.processors.vips.children import Program
-from services.place import Place
+from services.place import Place, free_port
 from services.servers import SERVERS, Start
-from tests.e2e.server import free_port
 from tests.faults import processes
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.e2e.server import free_port
+from services.place import free_port
 from tests.faults.processes import resident
 
 RUNS = 7

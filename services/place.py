@@ -5,7 +5,7 @@ import json
 import os
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -81,7 +81,7 @@ class Place:
         (self.folder / "ports.json").write_text(json.dumps(ports, indent=1) + "\n")
 
 
-def free_port(taken: set[int]) -> int:
+def free_port(taken: Collection[int] = ()) -> int:
     """A port that nobody listens on and that is not in `taken`; ServiceError when there is none.
 
     Below those that systems hand out by themselves, so that it is still free after a restart.

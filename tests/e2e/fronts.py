@@ -10,8 +10,9 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from services.place import free_port
 from tests.e2e.scripted import PATIENCE
-from tests.e2e.server import ROOT, eventually, free_port
+from tests.e2e.server import ROOT, eventually
 
 _POLL = 0.02  # seconds
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from tests.e2e.mass import Mass, MassReader
 from tests.e2e.pictures import png, png_of
 from tests.e2e.scripted import Answer, Hold, Request, ScriptedServer
-from tests.e2e.server import Server, eventually, free_port
+from tests.e2e.server import Server, eventually
 from tests.e2e.upstreams import ScriptedImaginary, ScriptedOrigin, failure
 from tests.e2e.wire import Client, Getting, Response, digest
 
@@ -30,7 +30,6 @@ __all__ = [
     "digest",
     "eventually",
     "failure",
-    "free_port",
     "png",
     "png_of",
     "stack",

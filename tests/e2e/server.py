@@ -3,29 +3,22 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from services.place import free_port
 from tests.e2e.scripted import PATIENCE
 from tests.e2e.shelf import PATIENT, PEERS, STACK, LocalShelf, Shelf, shelf_of
 from tests.e2e.wire import Client
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER_READY = "a worker is ready"  # which the log says of each
 BOOT = 20.0  # seconds until /readyz must say yes
 _POLL = 0.02  # seconds
 _PLACES = {"mongo_connection_string", "minio_endpoint", "disk_limit"}
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
@@ -70,6 +63,7 @@ class Server:
         self.environment: dict[str, str] = {}  # variables that are no settings
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "server.log"
+        self._ready_before = 0  # workers, in runs before this one
 
     async def __aenter__(self) -> Self:
         try:
@@ -102,7 +96,7 @@ class Server:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     async def start(self, *arguments: str) -> None:
-        """Start the program and wait until it may serve."""
+        """Start the program and wait until each of its workers may serve."""
         self._launch(arguments)
         await asyncio.gather(self._ready(), *(peer.begin() for peer in self._peers))
 
@@ -157,6 +151,7 @@ class Server:
 
     def _launch(self, arguments: tuple[str, ...]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._ready_before = self.output.count(WORKER_READY)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         chosen = {f"IMCAXY_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self._log.open("ab") as log:
@@ -177,15 +172,21 @@ class Server:
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.boot
-        while True:
+        while not (self._workers_ready() and await self._serves()):
             assert self.process.poll() is None, f"the server did not start:\n{self.output}"
-            try:
-                if (await self.client.get("/readyz")).status == 200:
-                    return
-            except OSError:
-                pass
             assert loop.time() < deadline, f"the server is not ready:\n{self.output}"
             await asyncio.sleep(_POLL)
+
+    def _workers_ready(self) -> bool:
+        """Whether all are; a server ends when one of them dies before that."""
+        count = int(str(self.settings.get("workers", 1)))
+        return count == 1 or self.output.count(WORKER_READY) - self._ready_before >= count
+
+    async def _serves(self) -> bool:
+        try:
+            return (await self.client.get("/readyz")).status == 200
+        except OSError:
+            return False
 
 
 def _descendants(pid: int) -> list[int]:

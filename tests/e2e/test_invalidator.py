@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.crew import Crew
-from tests.e2e.harness import eventually
 from tests.e2e.publishing import Seen, Site, ended, picture, site
 from tests.invalidator.gits import Work
 
@@ -342,7 +341,6 @@ async def test_suspended_worker_is_named_and_a_later_run_confirms(tmp_path: Path
     """A stopped process may wake up and serve what it holds: this is no done purge."""
     patient = ("--timeout", "8", "--attempts", "15")  # a call may come to the stopped one
     async with site(tmp_path, workers=2, purge_timeout=2) as here:
-        await eventually(lambda: here.server.output.count("a worker is ready") >= 2)
         await begin(here, "a.png")
         here.write(20, "a.png")
         head = here.work.commit()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.crew import Crew
 from tests.e2e.harness import Answer, Hold, Stack, eventually, png_of, stack
+from tests.e2e.server import WORKER_READY
 from tests.e2e.visitors import Seen, visiting
 from tests.e2e.wire import Getting
 from tests.faults.processes import alive, cpu
@@ -21,12 +22,12 @@ SETTLED = 0.5  # seconds of load before and after what a test does
 
 async def started(stage: Stack, count: int) -> None:
     """Return once that many workers have got ready, in all of the server's life."""
-    await eventually(lambda: stage.server.output.count("a worker is ready") >= count)
+    await eventually(lambda: stage.server.output.count(WORKER_READY) >= count)
 
 
 async def reload(stage: Stack, crew: Crew) -> None:
     """Replace every worker; returns when the old ones are gone."""
-    before, ready = crew.pids, stage.server.output.count("a worker is ready")
+    before, ready = crew.pids, stage.server.output.count(WORKER_READY)
     stage.server.process.send_signal(signal.SIGHUP)
     await started(stage, ready + len(before))
     await eventually(lambda: not before & crew.pids)
@@ -57,7 +58,6 @@ def assert_nothing_was_lost(seen: Seen) -> None:
 async def test_restart_of_all_workers_under_load_loses_no_request(tmp_path: Path) -> None:
     async with stack(tmp_path, workers=2) as stage:
         stage.imaginary.answer(Answer(BODY, delay=0.02))
-        await started(stage, 2)
         crew = Crew(stage.server)
         async with visiting(stage, BODY, keeping=20, coming=10) as seen:
             await asyncio.sleep(SETTLED)
@@ -72,7 +72,6 @@ async def test_restart_of_all_workers_under_load_loses_no_request(tmp_path: Path
 
 async def test_hang_up_of_the_whole_group_is_a_restart_and_cuts_nobody(tmp_path: Path) -> None:
     async with stack(tmp_path, workers=2) as stage:
-        await started(stage, 2)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
         readers = await halfway(stage, 8)
@@ -91,7 +90,6 @@ async def test_worker_that_is_killed_is_replaced_and_no_connection_is_refused(
 ) -> None:
     async with stack(tmp_path, workers=3) as stage:
         stage.imaginary.answer(Answer(BODY, delay=0.02))
-        await started(stage, 3)
         crew = Crew(stage.server)
         keeping, coming = (20, 10) if load == "load" else (0, 0)
         async with visiting(stage, BODY, keeping=keeping, coming=coming) as seen:
@@ -116,7 +114,6 @@ async def test_worker_that_is_killed_is_replaced_and_no_connection_is_refused(
 
 async def test_stop_of_the_parent_lets_downloads_of_all_workers_end_whole(tmp_path: Path) -> None:
     async with stack(tmp_path, workers=3) as stage:
-        await started(stage, 3)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
         readers = await halfway(stage, 24)
@@ -137,7 +134,6 @@ async def test_stop_of_the_parent_lets_downloads_of_all_workers_end_whole(tmp_pa
 
 async def test_stop_during_a_restart_waits_for_the_worker_that_drains(tmp_path: Path) -> None:
     async with stack(tmp_path, workers=2) as stage:
-        await started(stage, 2)
         crew = Crew(stage.server)
         holds = {str(100 + number): Hold() for number in range(16)}
         stage.imaginary.answer(lambda asked: Answer(BODY, hold=holds[asked.query["width"]]))
@@ -167,14 +163,13 @@ async def test_stop_during_a_restart_waits_for_the_worker_that_drains(tmp_path: 
 
 def first_ready(stage: Stack, place: int) -> int:
     """The process that was the first to work in this place."""
-    lines = [line for line in stage.server.output.splitlines() if "a worker is ready" in line]
+    lines = [line for line in stage.server.output.splitlines() if WORKER_READY in line]
     records = [orjson.loads(line) for line in lines]
     return int(next(record["worker"] for record in records if record["place"] == place))
 
 
 async def test_workers_whose_parent_is_killed_finish_what_runs_and_end(tmp_path: Path) -> None:
     async with stack(tmp_path, workers=2) as stage:
-        await started(stage, 2)
         crew, hold = Crew(stage.server), Hold()
         stage.imaginary.answer(Answer(BODY, hold=hold))
         readers = await halfway(stage, 8)

@@ -27,6 +27,7 @@ from tests.e2e.harness import (
     png_of,
     stack,
 )
+from tests.e2e.server import WORKER_READY
 
 BODY = png_of(300_000, seed=4)
 JOB = 5.0  # seconds that a job takes at the very most on a machine that is busy otherwise
@@ -36,14 +37,12 @@ JOB = 5.0  # seconds that a job takes at the very most on a machine that is busy
 async def crew_of(directory: Path, count: int) -> AsyncIterator[tuple[Stack, Crew]]:
     """A server with `count` workers, all of them ready."""
     async with stack(directory, workers=count) as stage:
-        crew = Crew(stage.server)
-        await ready(stage, count)
-        yield stage, crew
+        yield stage, Crew(stage.server)
 
 
 async def ready(stage: Stack, count: int) -> None:
     """Return once that many workers have said so, in all runs together."""
-    await eventually(lambda: stage.server.output.count("a worker is ready") >= count)
+    await eventually(lambda: stage.server.output.count(WORKER_READY) >= count)
 
 
 @pytest.mark.parametrize(

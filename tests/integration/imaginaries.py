@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from services.answering import http_ok
-from services.place import HOST
+from services.place import HOST, free_port
 from tests import real
-from tests.e2e.server import eventually, free_port
+from tests.e2e.server import eventually
 
 
 @dataclass(frozen=True)

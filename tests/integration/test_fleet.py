@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from services.place import free_port
 from tests import real
 from tests.corpus import sample
 from tests.e2e.fleet import Fleet, fleet
-from tests.e2e.harness import Answer, free_port
+from tests.e2e.harness import Answer
 from tests.e2e.scripted import PATIENCE
 from tests.integration.imaginaries import imaginary
 

@@ -7,9 +7,8 @@ from typing import Self
 
 import aiohttp
 
-from services.place import Place
+from services.place import Place, free_port
 from tests import real
-from tests.e2e.server import free_port
 
 _PROGRAM = "SERVICES_IMAGINARY_PROGRAM"
 _BOOT = 20.0  # seconds
