@@ -1,7 +1,6 @@
 """What the settings choose for processors and sources, and what they say of requests."""
 
 import ipaddress
-from typing import TYPE_CHECKING
 
 from imcaxy.clock import Clock
 from imcaxy.grammar.ladder import Ladder
@@ -11,15 +10,13 @@ from imcaxy.processors.imaginary.engine import Bounds
 from imcaxy.processors.imaginary.processor import ImaginaryProcessor
 from imcaxy.processors.vips.processor import VipsProcessor
 from imcaxy.proxy.planning import Rules
+from imcaxy.settings import Settings
 from imcaxy.share import Share
 from imcaxy.sources.directory import DirectoryReader
 from imcaxy.sources.fetching import HttpReader
 
-if TYPE_CHECKING:
-    from imcaxy.settings import Settings
 
-
-def processor(settings: "Settings", share: Share, clock: Clock, http: HttpReader) -> Processor:
+def processor(settings: Settings, share: Share, clock: Clock, http: HttpReader) -> Processor:
     """Imaginary where a server is named, else libvips."""
     if settings.imaginary_service_url:
         bounds = Bounds(
@@ -42,7 +39,7 @@ def processor(settings: "Settings", share: Share, clock: Clock, http: HttpReader
     )
 
 
-def http_reader(settings: "Settings") -> HttpReader:
+def http_reader(settings: Settings) -> HttpReader:
     """Sources of the network."""
     return HttpReader(
         max_bytes=settings.max_source_bytes,
@@ -54,14 +51,14 @@ def http_reader(settings: "Settings") -> HttpReader:
     )
 
 
-def file_reader(settings: "Settings") -> DirectoryReader:
+def file_reader(settings: Settings) -> DirectoryReader:
     """Sources of a directory."""
     return DirectoryReader(
         settings.source_dir, max_bytes=settings.max_source_bytes, timeout=settings.fetch_timeout
     )
 
 
-def rules(settings: "Settings") -> Rules:
+def rules(settings: Settings) -> Rules:
     """What requests may ask for."""
     rule = settings.width_rule
     return Rules(

@@ -8,7 +8,6 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from imcaxy import adapters, gallery, stores
 from imcaxy.clock import Clock
@@ -44,6 +43,7 @@ from imcaxy.server.policy import Health, HttpPolicy
 from imcaxy.server.tokens import Tokens
 from imcaxy.server.vitals import Vitals
 from imcaxy.server.workers import Supervisor, worker_command
+from imcaxy.settings import Settings
 from imcaxy.share import Share, allow_many_files
 from imcaxy.sources.base import SourceReader
 from imcaxy.sources.bodies import Bodies
@@ -56,9 +56,6 @@ from imcaxy.store.store import Store
 from imcaxy.store.upkeep import Care, Upkeep, disk_outlook
 from imcaxy.tasks import Tasks
 
-if TYPE_CHECKING:
-    from imcaxy.settings import Settings
-
 _log = logging.getLogger("imcaxy.app")
 
 Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and what was found
@@ -67,7 +64,7 @@ Finding = tuple[str, bool, str]  # a dependency's name, whether it works, and wh
 class Server:
     """One server process: wired, started in order, stopped in the reverse one."""
 
-    def __init__(self, settings: "Settings") -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._share = Share.of(settings)
         self._incarnation = uuid.uuid4().hex
@@ -176,7 +173,7 @@ class Server:
             remember_failures=settings.remember_failures,
             max_connections=share.clients,
             fast_lane_limit=share.heads,
-            signature_key=settings.url_signature_key.get_secret_value().encode(),
+            signature_key=settings.url_signature_key.reveal().encode(),
         )
         counters, purger, tokens = Counters(), self._purger(), Tokens(settings.tokens)
         log = AccessLog(self._journal.emit, self._clock, counters)
@@ -307,7 +304,7 @@ class Server:
 
 
 async def serve(
-    settings: "Settings",
+    settings: Settings,
     sockets: Sequence[socket.socket],
     ready: Callable[[], None],
     lifeline_fd: int = -1,
@@ -346,7 +343,7 @@ async def serve(
 
 
 async def supervise(
-    settings: "Settings", sockets: Sequence[socket.socket], environment: Mapping[str, str]
+    settings: Settings, sockets: Sequence[socket.socket], environment: Mapping[str, str]
 ) -> int:
     """Run one worker process per socket until told to stop; the exit status."""
     messages = _log_to(2)
@@ -357,7 +354,7 @@ async def supervise(
         messages.close()
 
 
-async def check(settings: "Settings") -> list[Finding]:
+async def check(settings: Settings) -> list[Finding]:
     """Try everything that serving needs."""
     server = Server(settings)
     try:

@@ -109,7 +109,7 @@ def _serve(asked: argparse.Namespace) -> int:
 
     try:
         if settings.workers > 1:
-            from imcaxy.settings import environment
+            from imcaxy.settings_text import environment
 
             _announce(sockets)
             return _run(app.supervise(settings, sockets, environment(**flags)))
@@ -136,7 +136,7 @@ def _worker(asked: argparse.Namespace) -> int:
 
 
 def _settings(asked: argparse.Namespace) -> int:
-    from imcaxy.settings import load, shown
+    from imcaxy.settings_reading import load, shown
 
     flags = _flags(asked)
     rows = shown(load(**flags), **flags)
@@ -148,7 +148,7 @@ def _settings(asked: argparse.Namespace) -> int:
 
 def _check(asked: argparse.Namespace) -> int:
     from imcaxy import app
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     findings = _run(app.check(load(**_flags(asked))))
     width = max((len(name) for name, _, _ in findings), default=0)
@@ -161,7 +161,7 @@ def _health(asked: argparse.Namespace) -> int:
     from http.client import HTTPConnection, HTTPException
 
     from imcaxy.console.asking import reachable
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     settings = load(**_flags(asked))
     host = reachable(settings.host)

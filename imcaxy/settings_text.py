@@ -1,13 +1,13 @@
 """How settings are written: their variables, values and mistakes, as an operator reads them."""
 
+import os
 import re
 from typing import Any
 
-from pydantic import ByteSize, SecretStr
+from imcaxy.settings_values import MIB, Secret, Size
 
 PREFIX = "IMCAXY_"
 CI_TOOL = f"{PREFIX}INVALIDATOR_"  # of invalidator/, which may share an environment
-MIB = 1024 * 1024
 _SIZE = "must be a size such as 64MiB, 10GiB or 500MB, or a number of bytes"
 _MISTAKES = {  # by pydantic's name
     "bool_parsing": "must be true or false",
@@ -32,8 +32,8 @@ def written(value: object) -> str:
 
     Of a secret only what may be seen.
     """
-    if isinstance(value, SecretStr):
-        return _masked(value.get_secret_value())
+    if isinstance(value, Secret):
+        return _masked(value.reveal())
     return _open(value)
 
 
@@ -43,7 +43,7 @@ def _open(value: object) -> str:
             return ""
         case bool():
             return str(value).lower()
-        case ByteSize():
+        case Size():
             return f"{value // MIB}MiB" if value % MIB == 0 else str(int(value))
         case float():
             return f"{value:g}"
@@ -62,6 +62,12 @@ def _masked(secret: str) -> str:
         return "***"
     scheme, user, place, options = match.groups()
     return f"{scheme}{'***@' if user else ''}{place}{'?***' if options else ''}"
+
+
+def environment(**flags: object) -> dict[str, str]:
+    """The environment in which another process of this program finds the same settings."""
+    given = {variable(name): written(value) for name, value in flags.items() if value is not None}
+    return dict(os.environ) | given
 
 
 def problem(kind: str, message: str, bounds: dict[str, Any]) -> str:

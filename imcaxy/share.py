@@ -2,12 +2,9 @@
 
 import resource
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from imcaxy.machine import memory_of_machine
-
-if TYPE_CHECKING:
-    from imcaxy.settings import Settings
+from imcaxy.settings import Settings
 
 FILES = 65_536  # open files that a server process asks for
 HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
@@ -35,7 +32,7 @@ class Share:
     blobs: int  # that stay open
 
     @classmethod
-    def of(cls, settings: "Settings") -> "Share":
+    def of(cls, settings: Settings) -> "Share":
         """An equal part for each worker, and enough for one picture at least."""
         count = settings.workers
         memory = settings.memory_limit // count

@@ -1,21 +1,17 @@
 """Which stores the settings choose. Light: commands that only ask the catalog start fast."""
 
-from typing import TYPE_CHECKING
-
 from imcaxy.clock import Clock
+from imcaxy.settings import Settings
 from imcaxy.store.blobs.base import Blobs
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.catalog.base import Catalog
 from imcaxy.store.catalog.sqlite import SQLiteCatalog
 from imcaxy.store.upkeep import Local
 
-if TYPE_CHECKING:
-    from imcaxy.settings import Settings
-
 # The libraries of the stack are imported when they are used: that takes longer than all the rest.
 
 
-def blobs(settings: "Settings", clock: Clock) -> Blobs:
+def blobs(settings: Settings, clock: Clock) -> Blobs:
     """A bucket where one is named, else files."""
     if not settings.minio_endpoint:
         return FileBlobs(settings.data_dir / "blobs", settings.store_timeout)
@@ -25,7 +21,7 @@ def blobs(settings: "Settings", clock: Clock) -> Blobs:
     endpoint = Endpoint(
         host=settings.minio_endpoint,
         access_key=settings.minio_access_key,
-        secret_key=settings.minio_secret_key.get_secret_value(),
+        secret_key=settings.minio_secret_key.reveal(),
         bucket=settings.minio_bucket,
         location=settings.minio_location,
         tls=settings.minio_ssl,
@@ -33,9 +29,9 @@ def blobs(settings: "Settings", clock: Clock) -> Blobs:
     return S3Blobs(endpoint, clock, settings.store_timeout)
 
 
-def catalog(settings: "Settings", clock: Clock) -> Catalog:
+def catalog(settings: Settings, clock: Clock) -> Catalog:
     """MongoDB where one is named, else SQLite."""
-    uri = settings.mongo_connection_string.get_secret_value()
+    uri = settings.mongo_connection_string.reveal()
     if not uri:
         return SQLiteCatalog(settings.data_dir, clock, settings.store_timeout)
     from imcaxy.store.catalog.mongo import MongoCatalog  # noqa: PLC0415 - see above

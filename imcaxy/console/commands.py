@@ -55,7 +55,7 @@ def _purge(asked: argparse.Namespace) -> int:
     from imcaxy.errors import InvalidationMalformed
     from imcaxy.invalidation.asked import from_members
     from imcaxy.invalidation.report import to_json
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     if asked.all and asked.urls:
         raise InvalidationMalformed("--all hits everything: name no URL with it.")
@@ -79,7 +79,7 @@ def _purge(asked: argparse.Namespace) -> int:
 
 def _instances(asked: argparse.Namespace) -> int:
     from imcaxy.console.instances import instances, told
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     found = asyncio.run(instances(load()))
     _show([each.to_json() for each in found] if asked.json else told(found), as_json=asked.json)
@@ -88,7 +88,7 @@ def _instances(asked: argparse.Namespace) -> int:
 
 def _explain(asked: argparse.Namespace) -> int:
     from imcaxy.console.explaining import explain, told
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     found = asyncio.run(explain(load(host=asked.host, port=asked.port), asked.url, asked.accept))
     _show(found.to_json() if asked.json else told(found))
@@ -97,7 +97,7 @@ def _explain(asked: argparse.Namespace) -> int:
 
 def _stats(asked: argparse.Namespace) -> int:
     from imcaxy.console.stats import stats, told
-    from imcaxy.settings import load
+    from imcaxy.settings_reading import load
 
     found = asyncio.run(stats(load(host=asked.host, port=asked.port)))
     _show(found.to_json() if asked.json else told(found))

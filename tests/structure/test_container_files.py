@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imcaxy.settings import Settings, load
+from imcaxy.settings import Settings
+from imcaxy.settings_reading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "config" / "env" / "examples"
@@ -44,9 +45,7 @@ def test_env_examples_are_settings_that_work_together(
     settings = load()
     assert settings.imaginary_service_url
     assert settings.minio_endpoint
-    assert (
-        settings.mongo_connection_string != Settings.model_fields["mongo_connection_string"].default
-    )
+    assert settings.mongo_connection_string != Settings().mongo_connection_string
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -96,7 +95,7 @@ def test_dockerfile_ends_without_rights_and_asks_the_program_for_its_health() ->
 
 
 def test_whoever_stops_the_program_waits_longer_than_it_drains() -> None:
-    drain = float(Settings.model_fields["drain_timeout"].default)
+    drain = Settings().drain_timeout
     manifest = (KUBERNETES / "imcaxy.yaml").read_text()
     grace, pause = (
         int(re.findall(pattern, manifest)[0])
@@ -116,6 +115,6 @@ def test_manifests_name_settings_and_no_secret_that_works() -> None:
     text = (KUBERNETES / "imcaxy.yaml").read_text()
     named = dict(re.findall(r"^\s+(?:# )?IMCAXY_([A-Z_]+): (.+)$", text, re.MULTILINE))
     assert "MONGO_CONNECTION_STRING" in named
-    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+    assert {name.lower() for name in named} <= vars(Settings()).keys()
     secret = {name: value for name, value in named.items() if SECRET.search(name)}
     assert all("change-me" in value or value == '""' for value in secret.values())

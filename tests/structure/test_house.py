@@ -45,16 +45,20 @@ LEVELS = {
     "tasks": -2,
     "settings": -1,
     "share": 0,
-    "settings_stack": -2,
-    "settings_apart": 0,
+    "settings_apart": 1,
+    "settings_reading": 0,
+    "settings_rules": -2,
     "settings_text": -3,
+    "settings_values": -4,
     "nameserver": -3,
 }
 LATERAL = {
     ("processors", "sources"): "a picture is made from an Original",
-    ("settings", "errors"): "SettingsError",
 }
-READS_SETTINGS = {"adapters", "app", "cli", "console", "settings_apart", "share", "stores"}
+READS_SETTINGS = {
+    *("adapters", "app", "cli", "console", "share", "stores"),
+    *("settings_apart", "settings_reading"),
+}
 IMPURE = frozenset(
     {"aiohttp", "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "pyvips", "random"}
     | {"secrets", "shutil", "signal", "socket", "sqlite3", "subprocess", "tempfile", "threading"}
@@ -81,8 +85,9 @@ NO_UNIT_TEST = {
     "sources/headers/png.py": "test_picture_header.py reads real files with it",
     "sources/headers/webp.py": "test_picture_header.py reads real files with it",
     "share.py": "every test of a whole server runs on its share",
-    "settings_stack.py": "test_settings.py reads every mistake in it",
-    "settings_text.py": "test_settings.py reads every mistake that it words",
+    "settings_rules.py": "test_settings_reading.py breaks each of them",
+    "settings_text.py": "test_settings_reading.py reads every mistake that it words",
+    "settings_values.py": "test_settings.py and test_settings_reading.py have each kind",
     "store/blobs/s3.py": "tests/contract run it over real servers, tests/faults over failing ones",
     "store/blobs/s3_client.py": "the same",
     "store/catalog/inert.py": "tests/contract run it over real servers",

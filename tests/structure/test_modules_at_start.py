@@ -65,7 +65,7 @@ def test_settings_import_what_validates_them_and_no_server() -> None:
 
 
 def test_server_imports_nothing_that_validates_settings() -> None:
-    found = imported("import imcaxy.app, imcaxy.settings_apart\n")
+    found = imported("import imcaxy.app, imcaxy.settings_apart, imcaxy.settings_text\n")
     assert found & (SETTINGS - {"typing_extensions"}) == set()
 
 

@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from imcaxy.settings import Settings, load
+from imcaxy.settings import Settings
+from imcaxy.settings_reading import load
 from imcaxy.settings_text import variable, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,7 +17,7 @@ PAGE = ROOT / "docs" / "settings.md"
 
 
 def defaults() -> dict[str, str]:
-    return {variable(name): written(field.default) for name, field in Settings.model_fields.items()}
+    return {variable(name): written(value) for name, value in vars(Settings()).items()}
 
 
 def example() -> list[tuple[str, str]]:
@@ -51,8 +53,8 @@ def test_example_values_are_accepted_when_uncommented(monkeypatch: pytest.Monkey
 
 def test_page_names_every_setting_once_with_its_default_and_meaning() -> None:
     expected = {
-        variable(name): (f"`{written(field.default)}`", field.description)
-        for name, field in Settings.model_fields.items()
+        variable(field.name): (f"`{written(field.default)}`", field.metadata["description"])
+        for field in fields(Settings)
     }
     found = {name: (default.replace("not set", "``"), text) for name, default, text in rows()}
     assert found == expected

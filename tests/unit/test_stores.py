@@ -5,7 +5,7 @@ import pytest
 
 from imcaxy import stores
 from imcaxy.clock import Clock
-from imcaxy.settings import load
+from imcaxy.settings_reading import load
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.blobs.s3 import S3Blobs
 from imcaxy.store.catalog.mongo import MongoCatalog

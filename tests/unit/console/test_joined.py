@@ -6,7 +6,7 @@ import pytest
 from imcaxy.clock import Clock
 from imcaxy.console.joined import joined
 from imcaxy.errors import CatalogError
-from imcaxy.settings import load
+from imcaxy.settings_reading import load
 
 
 async def test_directory_without_a_catalog_is_told_and_stays_empty(
