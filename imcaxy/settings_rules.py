@@ -20,7 +20,7 @@ MOST_TOKENS = 2  # the old and the new
 
 
 class StackRules(BaseSettings):
-    """Of the parts that other servers play. The fields are those of Settings: see `reading`."""
+    """Of the parts that other servers play; `settings_reading` adds the fields of Settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
