@@ -299,7 +299,7 @@ class Server:
             room=self._room,
             clock=self._clock,
             incarnation=self._incarnation,
-            care=Care(settings.client_timeout, settings.scrub_rate, stores.local(self._blobs)),
+            care=Care(settings.store_timeout, settings.scrub_rate, stores.local(self._blobs)),
         )
 
 

@@ -55,21 +55,28 @@ class KeptInStore(Kept):
     or gives a damaged blob, which is then told to `damaged`.
     """
 
-    __slots__ = ("_blobs", "_damaged", "_timeout")
+    __slots__ = ("_blobs", "_damaged", "_held", "_timeout")
 
     def __init__(
-        self, entry: Entry, blobs: Blobs, timeout: float, damaged: Callable[[Entry], None]
+        self,
+        entry: Entry,
+        blobs: Blobs,
+        timeout: float,
+        damaged: Callable[[Entry], None],
+        held: OpenBlob | None = None,
     ) -> None:
+        """Of a blob that is `held`, every byte can be read even when it is deleted meanwhile."""
         super().__init__(entry, blobs.tier, None)
         self._blobs = blobs
         self._timeout = timeout
         self._damaged = damaged
+        self._held = held
 
     async def read(
         self, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[bytes | memoryview]:
         """Bytes `start` up to `stop` in pieces of at most CHUNK bytes."""
-        pieces = self._blobs.read(self.entry.blob, self.entry.sum, start, stop)
+        pieces = self._blobs.read(self.entry.blob, self.entry.sum, start, stop, held=self._held)
         try:
             while (piece := await self._next(pieces)) is not None:
                 yield piece
@@ -111,7 +118,7 @@ class KeptInFile(Kept):
             if piece is not None:
                 yield memoryview(piece)
                 continue
-            if self.blob.stale and offset > start:
+            if self.blob.changed and offset > start:
                 raise BlobCorrupt("A kept picture was changed while it was read.")
             rest = self._otherwise.read(offset, end)
             try:

@@ -122,7 +122,8 @@ class Store:
         if found is None:
             return None
         if isinstance(found, Opened):
-            return KeptInFile(found.entry, found.blob, self._in_store(found.entry))
+            in_store = self._in_store(found.entry, found.blob)
+            return KeptInFile(found.entry, found.blob, in_store)
         return Kept(found.entry, "memory", found.body)
 
     def _reopened(self, signature: str) -> Held | Opened | None:
@@ -143,8 +144,8 @@ class Store:
                 return self._memory.get(signature) or opened
         return opened
 
-    def _in_store(self, entry: Entry) -> KeptInStore:
-        return KeptInStore(entry, self._blobs, self._timeout, self._damaged)
+    def _in_store(self, entry: Entry, held: OpenBlob | None = None) -> KeptInStore:
+        return KeptInStore(entry, self._blobs, self._timeout, self._damaged, held)
 
     def prune(self) -> None:
         """Let go of open files that were deleted; called from time to time."""
@@ -222,6 +223,9 @@ class Store:
                 async with asyncio.timeout(None) as scope:
                     passed = self._pass(chunks, copy, scope, writing)
                     total = await self._blobs.put(blob, passed)
+                    body = copy.whole
+                    # While it cannot be evicted: slow readers of the stream are sent on to it.
+                    held = await self._blobs.hold(blob, total) if body is None else None
             except TimeoutError as error:
                 raise CatalogError("The blob store did not answer in time.") from error
             if total.length == 0 or head.length not in (None, total.length):
@@ -239,9 +243,8 @@ class Store:
                 seen=seen,
             )
             await self._in_time(self._catalog.insert_entry(entry, ended))
-        body = copy.whole
         if body is None:
-            return self._in_store(entry)
+            return self._in_store(entry, held)
         # I2, in one step with what it guards. Stricter than by key: any later record counts.
         if as_of.number >= self._applied:
             self._memory.put(entry, body)
@@ -323,12 +326,14 @@ class Store:
         if entry.sum.length <= SMALL:
             body, opened = await self._blobs.load_open(entry.blob, entry.sum)
             return Kept(entry, self._blobs.tier, body), opened
-        first = self._blobs.read(entry.blob, entry.sum, 0, 1)
-        try:
-            await anext(first)
-        finally:
-            await close(first)
-        return self._in_store(entry), None
+        held = await self._blobs.hold(entry.blob, entry.sum)
+        if held is None:
+            first = self._blobs.read(entry.blob, entry.sum, 0, 1)
+            try:
+                await anext(first)
+            finally:
+                await close(first)
+        return self._in_store(entry, held), None
 
     async def _pass(
         self,

@@ -42,21 +42,19 @@ class Local(Protocol):
 class Care:
     """How the store is kept up."""
 
-    client_timeout: float  # seconds in which a client must take the next piece
+    store_timeout: float  # seconds that a look-up may take, from the entry to its open blob
     scrub_rate: int  # bytes verified per second; 0 verifies none
     local: Local | None  # None: the blobs are elsewhere
 
     @property
     def grace(self) -> float:
-        """Seconds that a buried blob may still be asked for.
+        """Seconds that a buried blob may still be asked for by its name.
 
-        A file is open from a reading's first piece on, and its removal then harms nobody; the rest
-        is what a reader that moves over from a stream may wait for its client. Elsewhere each piece
-        is asked for by name, until the response's end.
+        A file is open when its look-up ends, and its removal then harms nobody who reads it. Who
+        comes too late all the same (a process that was paused) looks up again. Of a bucket each
+        piece is asked for by name, until the response's end.
         """
-        if self.local is None:
-            return LONGEST_RESPONSE
-        return max(EVERY, 2 * self.client_timeout)
+        return LONGEST_RESPONSE if self.local is None else self.store_timeout
 
 
 class Upkeep:

@@ -157,6 +157,31 @@ class BlobsSuite:
         with pytest.raises(BlobMissing):
             await blobs.load(NAME, total)
 
+    async def test_held_blob_is_read_to_its_end_after_it_was_deleted(self, blobs: Blobs) -> None:
+        total = await blobs.put(NAME, chunks_of(LARGE))
+        held = await blobs.hold(NAME, total)
+        if held is None:
+            pytest.skip("this store holds nothing open")
+        pieces = blobs.read(NAME, total, held=held)
+        got = [bytes(await anext(pieces))]
+        await blobs.delete(NAME)
+        await read_into(got, pieces)
+        assert b"".join(got) == LARGE
+        assert [bytes(piece) async for piece in blobs.read(NAME, total, 7, 9, held=held)] == [
+            LARGE[7:9]
+        ]
+
+    async def test_held_blob_is_damaged_when_its_bytes_are(
+        self, blobs: Blobs, tamper: Tamper
+    ) -> None:
+        total = await blobs.put(NAME, chunks_of(LARGE))
+        held = await blobs.hold(NAME, total)
+        if held is None:
+            pytest.skip("this store holds nothing open")
+        tamper(NAME, LARGE[:-1] + b"?")
+        with pytest.raises(BlobCorrupt):
+            await read_into([], blobs.read(NAME, total, held=held))
+
     async def test_wrong_digest_is_corrupt(self, blobs: Blobs) -> None:
         total = await blobs.put(NAME, chunks_of(b"picture"))
         with pytest.raises(BlobCorrupt):

@@ -38,8 +38,15 @@ class FakeBlobs:
         return BlobSum(len(body), sha256(body).hexdigest())
 
     async def read(
-        self, name: str, expected: BlobSum, start: int = 0, stop: int | None = None
+        self,
+        name: str,
+        expected: BlobSum,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        held: OpenBlob | None = None,
     ) -> AsyncIterator[bytes]:
+        assert held is None
         await self._meet("read")
         body = self._sized(name, expected)
         end = len(body) if stop is None else min(stop, len(body))
@@ -60,6 +67,9 @@ class FakeBlobs:
 
     async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
         return await self.load(name, expected), None
+
+    async def hold(self, name: str, expected: BlobSum) -> None:
+        await self._meet("hold")
 
     async def delete(self, name: str) -> None:
         await self._meet("delete")

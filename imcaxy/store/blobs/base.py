@@ -16,11 +16,16 @@ class BlobSum:
 
 
 class OpenBlob(Protocol):
-    """A verified blob whose bytes can be read again; released when nobody refers to it."""
+    """A blob whose bytes can be read, deleted or not; released when nobody refers to it."""
 
     @property
     def stale(self) -> bool:
         """Whether it is known to be changed or deleted."""
+        ...
+
+    @property
+    def changed(self) -> bool:
+        """Whether its bytes are known to be others than when it was opened."""
         ...
 
     @property
@@ -31,7 +36,7 @@ class OpenBlob(Protocol):
     def is_resident(self, start: int, stop: int) -> bool:
         """Whether these bytes can be read without waiting, as far as it can be known.
 
-        Raises BlobCorrupt when the blob is not unchanged.
+        Raises BlobCorrupt when the blob was changed.
         """
         ...
 
@@ -47,7 +52,7 @@ class OpenBlob(Protocol):
         ...
 
     def read_now(self, start: int, stop: int) -> bytearray | None:
-        """These bytes, if that needs no waiting and the blob is unchanged."""
+        """These bytes, if that needs no waiting and the blob was not changed."""
         ...
 
 
@@ -80,9 +85,17 @@ class Blobs(Protocol):
         ...
 
     def read(
-        self, name: str, expected: BlobSum, start: int = 0, stop: int | None = None
+        self,
+        name: str,
+        expected: BlobSum,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        held: OpenBlob | None = None,
     ) -> AsyncIterator[bytes]:
         """Bytes `start` up to `stop` in pieces of at most CHUNK bytes.
+
+        Of `held` where it was opened before, then also of a blob that was deleted since.
 
         A blob that is absent raises BlobMissing, one whose length differs from `expected`
         BlobCorrupt, both before the first byte. When the whole is read its digest is compared
@@ -98,8 +111,15 @@ class Blobs(Protocol):
         """What `load` gives, and the blob left open; None from a store that cannot."""
         ...
 
+    async def hold(self, name: str, expected: BlobSum) -> OpenBlob | None:
+        """The blob left open, its length compared; None from a store that cannot.
+
+        Raises BlobMissing, BlobCorrupt.
+        """
+        ...
+
     async def delete(self, name: str) -> None:
-        """Remove the blob; one that is not there is no error."""
+        """Remove the blob; one that is not there is no error. Who holds it open reads on."""
         ...
 
     async def remove_unfinished(self) -> int:

@@ -110,40 +110,37 @@ class FileBlobs:
         return await self._run(self._writers, finish, late=unpublish)
 
     async def read(
-        self, name: str, expected: BlobSum, start: int = 0, stop: int | None = None
+        self,
+        name: str,
+        expected: BlobSum,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        held: OpenBlob | None = None,
     ) -> AsyncIterator[bytes]:
         """Bytes `start` up to `stop`; the digest is compared when that is the whole."""
-        path = self._path(name)
         end = expected.length if stop is None else min(stop, expected.length)
         digest = hashlib.sha256() if start == 0 and end == expected.length else None
+        file = held or await self.hold(name, expected)
+        for at in range(start, end, _READ):
+            size = min(_READ, end - at)
+            piece = await self._run(self._readers, partial(_piece, file, at, size, digest))
+            if digest and at + size == end and digest.hexdigest() != expected.digest:
+                raise BlobCorrupt("A kept picture is damaged.", value=name)
+            for offset in range(0, size, CHUNK):
+                yield piece[offset : offset + CHUNK]
 
-        def open_() -> int:
-            return self._open(path, expected)
-
-        descriptor = await self._run(self._readers, open_, late=os.close)
-        try:
-            for at in range(start, end, _READ):
-                size = min(_READ, end - at)
-                piece = await self._run(
-                    self._readers, partial(_piece, descriptor, at, size, digest)
-                )
-                if digest and at + size == end and digest.hexdigest() != expected.digest:
-                    raise BlobCorrupt("A kept picture is damaged.", value=name)
-                for offset in range(0, size, CHUNK):
-                    yield piece[offset : offset + CHUNK]
-        finally:
-            self._readers.begin(lambda: os.close(descriptor))
+    async def hold(self, name: str, expected: BlobSum) -> OpenFile:
+        """The file, open; closed when nobody refers to it, on a thread."""
+        path = self._path(name)
+        return await self._run(self._readers, lambda: self._open(path, expected))
 
     async def load(self, name: str, expected: BlobSum) -> bytes:
         """The whole blob, opened, read and verified in one trip."""
         path = self._path(name)
 
         def load() -> bytes:
-            descriptor = self._open(path, expected)
-            try:
-                return _verified(descriptor, name, expected)
-            finally:
-                os.close(descriptor)
+            return _verified(self._open(path, expected), name, expected)
 
         return await self._run(self._readers, load)
 
@@ -152,8 +149,8 @@ class FileBlobs:
         path = self._path(name)
 
         def load() -> tuple[bytes, OpenBlob | None]:
-            file = OpenFile(self._open(path, expected), self._close_later)
-            return _verified(file.descriptor, name, expected), file
+            file = self._open(path, expected)
+            return _verified(file, name, expected), file
 
         return await self._run(self._readers, load)
 
@@ -230,16 +227,16 @@ class FileBlobs:
             raise BlobError("A blob's name cannot be used.", value=name, accepted=_NAME.pattern)
         return self._root / name[:2] / name[2:4] / name
 
-    def _open(self, path: Path, expected: BlobSum) -> int:
+    def _open(self, path: Path, expected: BlobSum) -> OpenFile:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError as error:
             self._verify_root()
             raise BlobMissing("A kept picture is missing.", value=path.name) from error
-        if os.fstat(descriptor).st_size != expected.length:
-            os.close(descriptor)
+        file = OpenFile(descriptor, self._close_later)
+        if file.length != expected.length:
             raise BlobCorrupt("A kept picture has the wrong length.", value=path.name)
-        return descriptor
+        return file
 
     def _verify_root(self) -> None:
         try:
@@ -250,10 +247,10 @@ class FileBlobs:
             raise BlobError("The directory of the kept pictures is gone, or was replaced.")
 
 
-def _piece(descriptor: int, at: int, size: int, digest: Digest | None = None) -> bytes:
-    piece = os.pread(descriptor, size, at)
+def _piece(file: OpenBlob, at: int, size: int, digest: Digest | None = None) -> bytes:
+    piece = os.pread(file.descriptor, size, at)
     while len(piece) < size:
-        more = os.pread(descriptor, size - len(piece), at + len(piece))
+        more = os.pread(file.descriptor, size - len(piece), at + len(piece))
         if not more:
             raise BlobCorrupt("A kept picture ends too early.")
         piece += more
@@ -262,8 +259,8 @@ def _piece(descriptor: int, at: int, size: int, digest: Digest | None = None) ->
     return piece
 
 
-def _verified(descriptor: int, name: str, expected: BlobSum) -> bytes:
-    body = _piece(descriptor, 0, expected.length)
+def _verified(file: OpenFile, name: str, expected: BlobSum) -> bytes:
+    body = _piece(file, 0, expected.length)
     if hashlib.sha256(body).hexdigest() != expected.digest:
         raise BlobCorrupt("A kept picture is damaged.", value=name)
     return body

@@ -1,8 +1,9 @@
 """A blob's file that stays open: what was verified once is read again without waiting for a disk.
 
 A file that was written since, or has lost bytes, is never read again (its time of change and its
-length are compared at every read). What rots on the disk itself without a write is found by the
-scrub, and by whoever opens the file anew (docs/decisions/disk-hits.md).
+length are compared at every read). One that was deleted is whole while it is open: who reads it
+goes on, and nobody begins. What rots on the disk itself without a write is found by the scrub, and
+by whoever opens the file anew (docs/decisions/disk-hits.md).
 """
 
 import os
@@ -21,7 +22,7 @@ class OpenFile:
     `close` gets the descriptor then: to close a deleted file may take the disk's time.
     """
 
-    __slots__ = ("_close", "_there_until", "_written", "descriptor", "length", "stale")
+    __slots__ = ("_close", "_there_until", "_written", "changed", "descriptor", "length", "stale")
 
     def __init__(self, descriptor: int, close: Callable[[int], object]) -> None:
         """Make it before the bytes are verified: what is written while they are counts too."""
@@ -31,17 +32,23 @@ class OpenFile:
         self._written = found.st_mtime_ns
         self._there_until = -1.0  # on the caller's clock
         self.length = found.st_size  # bytes
-        self.stale = False  # whether it is known to be of no use any more
+        self.changed = False  # whether its bytes are known to be no more what they were
+        self.stale = False  # whether it is known to be changed or deleted
 
     def __del__(self) -> None:
         self._close(self.descriptor)
 
     def unchanged(self) -> bool:
         """Whether it is still what was verified, and still has a name."""
-        found = os.fstat(self.descriptor)
-        if found.st_mtime_ns != self._written or found.st_size != self.length or not found.st_nlink:
-            self.stale = True
+        self._look()
         return not self.stale
+
+    def _look(self) -> None:
+        found = os.fstat(self.descriptor)
+        if found.st_mtime_ns != self._written or found.st_size != self.length:
+            self.changed = True
+        if self.changed or not found.st_nlink:
+            self.stale = True
 
     def is_ready(self, now: float) -> bool:
         """Whether the kernel can send all of it at once, as far as it can be known.
@@ -63,7 +70,8 @@ class OpenFile:
 
         Raises BlobCorrupt when the file is not what was verified.
         """
-        if not self.unchanged():
+        self._look()
+        if self.changed:
             raise BlobCorrupt("A kept picture was changed while it was read.")
         return self._is_there(start, stop)
 
@@ -78,8 +86,12 @@ class OpenFile:
         return True
 
     def read_now(self, start: int, stop: int) -> bytearray | None:
-        """These bytes if the kernel has them in memory; None when a disk would be waited for."""
-        if not self.unchanged():
+        """These bytes if the kernel has them in memory; None when a disk would be waited for.
+
+        None, too, when the file is not what was verified.
+        """
+        self._look()
+        if self.changed:
             return None
         piece = bytearray(stop - start)
         try:

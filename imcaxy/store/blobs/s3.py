@@ -128,7 +128,13 @@ class S3Blobs:
             return
 
     async def read(
-        self, name: str, expected: BlobSum, start: int = 0, stop: int | None = None
+        self,
+        name: str,
+        expected: BlobSum,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        held: OpenBlob | None = None,
     ) -> AsyncIterator[bytes]:
         """Bytes `start` up to `stop`; the digest is compared when that is the whole."""
         self._verify_name(name)
@@ -160,6 +166,9 @@ class S3Blobs:
     async def load_open(self, name: str, expected: BlobSum) -> tuple[bytes, OpenBlob | None]:
         """The whole blob, verified; nothing of a bucket can be left open."""
         return await self.load(name, expected), None
+
+    async def hold(self, _name: str, _expected: BlobSum) -> None:
+        """Nothing: each piece is asked for by name."""
 
     async def delete(self, name: str) -> None:
         """Remove the object; one that is not there is no error."""

@@ -11,7 +11,7 @@ from imcaxy.grammar.variant import CHUNK, LOG_START, Head
 from imcaxy.store.blobs.files import FileBlobs
 from imcaxy.store.kept import Kept, KeptInFile
 from imcaxy.store.memory import MemoryTier
-from imcaxy.store.store import Store
+from imcaxy.store.store import SMALL, Store
 from imcaxy.tasks import Tasks
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clock import FakeClock
@@ -31,9 +31,9 @@ class World:
             self.catalog, self.blobs, self.memory, self.clock, self.tasks, timeout=5.0
         )
 
-    async def keep(self, body: bytes = BODY) -> None:
-        await self.store.keep(
-            blob="blob-1",
+    async def keep(self, body: bytes = BODY, name: str = "blob-1") -> Kept:
+        kept = await self.store.keep(
+            blob=name,
             signature="signature",
             keys=("file", "*"),
             as_of=LOG_START,
@@ -42,6 +42,7 @@ class World:
             chunks=chunks_of(body),
         )
         self.memory.clear()
+        return kept
 
     async def look_up(self) -> Kept:
         kept = await self.store.look_up("signature")
@@ -110,6 +111,41 @@ async def test_file_that_changes_while_it_is_read_breaks_the_answer(world: World
     os.utime(world.file, ns=(1, 1))
     with pytest.raises(BlobCorrupt):
         await anext(pieces)
+
+
+async def test_file_that_is_deleted_while_it_is_read_is_read_to_its_end(world: World) -> None:
+    await world.look_up()
+    again = await world.look_up()
+    pieces = again.read()
+    first = await anext(pieces)
+    world.file.unlink()
+    assert bytes(first) + b"".join([bytes(piece) async for piece in pieces]) == BODY
+    assert await body_of(again, 10, CHUNK + 20) == BODY[10 : CHUNK + 20]
+    assert world.store.recall("signature") is None  # nobody begins anew
+
+
+async def test_file_that_only_the_disk_has_is_read_to_its_end_when_it_was_deleted(
+    world: World,
+) -> None:
+    await world.look_up()
+    again = await world.look_up()
+    assert isinstance(again, KeptInFile)
+    world.file.unlink()
+    assert await body_of(again._otherwise) == BODY
+
+
+async def test_large_picture_is_readable_from_its_look_up_on_whatever_is_deleted(
+    world: World,
+) -> None:
+    large = BODY * 20
+    assert len(large) > SMALL
+    await world.store.forget((await world.look_up()).entry)
+    made = await world.keep(large, name="blob-2")
+    found = await world.look_up()
+    (path,) = world.root.glob("*/*/blob-2")
+    path.unlink()
+    assert await body_of(made) == await body_of(found) == large
+    assert await world.store.look_up("signature") is None
 
 
 async def test_invalidation_closes_what_is_older(world: World) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from imcaxy.errors import BlobCorrupt
 from imcaxy.store.blobs.open_file import OpenFile
 
 BODY = bytes(range(256)) * 40
@@ -56,8 +57,8 @@ def test_bytes_in_the_kernels_memory_are_given(tmp_path: Path, closed: list[int]
     assert file.read_now(10, 20) == bytearray(BODY[10:20])
 
 
-@pytest.mark.parametrize("harm", ["shorter", "longer", "written", "deleted"])
-def test_file_that_is_no_more_what_it_was_is_stale(
+@pytest.mark.parametrize("harm", ["shorter", "longer", "written"])
+def test_file_that_is_no_more_what_it_was_is_not_read(
     tmp_path: Path, closed: list[int], harm: str
 ) -> None:
     path = tmp_path / "blob"
@@ -68,15 +69,29 @@ def test_file_that_is_no_more_what_it_was_is_stale(
             os.truncate(path, 100)
         case "longer":
             os.truncate(path, 100_000)
-        case "written":
+        case _:
             with path.open("r+b") as stream:
                 stream.write(b"x")
             os.utime(path, ns=(1, 1))
-        case _:
-            path.unlink()
     assert file.read_now(0, 10) is None
+    assert file.changed
     assert file.stale
     assert not file.unchanged()
+    with pytest.raises(BlobCorrupt):
+        file.is_resident(0, 10)
+
+
+def test_deleted_file_is_read_to_its_end_by_who_has_it_and_given_to_nobody(
+    tmp_path: Path, closed: list[int]
+) -> None:
+    file = opened(tmp_path / "blob", closed)
+    (tmp_path / "blob").unlink()
+    assert not file.is_ready(7.0)
+    assert file.stale
+    assert not file.changed
+    file.is_resident(0, len(BODY))  # raises nothing
+    if waits_never(tmp_path / "probe"):
+        assert file.read_now(0, len(BODY)) == bytearray(BODY)
 
 
 def probed(path: Path) -> Probed:
