@@ -61,6 +61,15 @@ def slack(usage: Usage) -> int:
     return max(0, usage.catalog_bytes - rows)
 
 
+def marks_within(limit: int, usage: Usage, free: int | None = None) -> Marks:
+    """The marks of what the catalog's slack, and `free` bytes of the file system, leave of a limit.
+
+    Half is left to pictures, however large a catalog was before the limit was lowered.
+    """
+    limit -= min(slack(usage), limit // 2)
+    return Marks(limit if free is None else min(limit, taken(usage).total + free))
+
+
 def footprint(length: int) -> int:
     """Bytes on the disk that keeping a blob of this length takes."""
     return -(-length // _BLOCK) * _BLOCK + _ROW

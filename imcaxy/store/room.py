@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from imcaxy.errors import StoreFull
 from imcaxy.store.catalog.base import Usage
-from imcaxy.store.eviction import Marks, footprint, slack, taken
+from imcaxy.store.eviction import Marks, footprint, marks_within, taken
 
 
 class DiskRoom:
@@ -38,12 +38,8 @@ class DiskRoom:
         `since` is what `recorded` was before the reading: what came after may not be in it.
         """
         used = taken(usage)
-        # Half is left to pictures, however large a catalog was before the limit was lowered.
-        limit = self._limit - min(slack(usage), self._limit // 2)
-        if free is not None:
-            limit = min(limit, used.total + free)
-        self.marks = Marks(limit)
-        above = limit - used.total
+        self.marks = marks_within(self._limit, usage, free)
+        above = self.marks.limit - used.total
         share = above // sharers
         meanwhile = 0 if since is None else self.recorded - since
         self._left = share - self._unrecorded - meanwhile

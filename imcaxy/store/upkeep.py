@@ -11,7 +11,7 @@ from imcaxy.clock import Clock
 from imcaxy.errors import BlobError, StoreError
 from imcaxy.store.blobs.base import Blobs
 from imcaxy.store.catalog.base import Catalog
-from imcaxy.store.eviction import taken
+from imcaxy.store.eviction import marks_within, taken
 from imcaxy.store.room import DiskRoom
 from imcaxy.store.scrub import Scrub
 from imcaxy.store.store import Store
@@ -141,14 +141,18 @@ class Upkeep:
 
 
 async def disk_outlook(catalog: Catalog, local: Local, limit: int) -> str:
-    """What of the disk's limit is taken, and whether the disk can hold it.
+    """What of the disk's limit is taken, as servers count it, and whether the disk can hold it.
 
     Raises BlobError when hardly anything new could be kept.
     """
-    used, free = taken(await catalog.usage()).total, await local.free()
-    found = f"{used // MIB} MiB of {limit // MIB} MiB are taken (IMCAXY_DISK_LIMIT)"
-    if used + free < min(limit, NEARLY_FULL):
+    usage, free = await catalog.usage(), await local.free()
+    used, within = taken(usage).total, marks_within(limit, usage).limit
+    unused = limit - within
+    found = f"{(used + unused) // MIB} MiB of {limit // MIB} MiB are taken (IMCAXY_DISK_LIMIT)"
+    if unused >= MIB:
+        found += f", {unused // MIB} MiB of them by the catalog's file beside its rows"
+    if used + free < min(within, NEARLY_FULL):
         raise BlobError(f"{found}, and the disk is nearly full: {free // MIB} MiB are free.")
-    if used + free < limit:
+    if used + free < within:
         return f"{found}; warning: the disk has only {free // MIB} MiB left, so pictures go sooner"
     return found

@@ -49,6 +49,28 @@ async def test_i10_slow_reader_that_keeps_taking_gets_everything(tmp_path: Path)
         assert response.took > 2.0
 
 
+@pytest.mark.parametrize("tier", ["stream", "disk"])
+async def test_i10_slow_reader_gets_everything_of_a_picture_that_is_deleted_meanwhile(
+    tmp_path: Path, tier: str
+) -> None:
+    body = png_of(12 * MIB, seed=3)
+    async with stack(tmp_path) as stage:
+        stage.imaginary.answer(Answer(body))
+        while tier == "disk" and "disk" not in (await stage.get()).headers["cache-status"]:
+            await asyncio.sleep(0.1)
+        slow = await stage.client.begin(stage.target(), receive_buffer=64 * 1024)
+        await slow.head()
+        if tier == "stream":
+            async with asyncio.timeout(60):
+                while await stage.server.gauge("imcaxy_stream_bytes"):  # until it is sent on
+                    await asyncio.sleep(0.1)
+        (blob,) = tmp_path.glob(f"**/blobs/*/*/{'?' * 32}")
+        blob.unlink()
+        response = await slow.rest()
+        assert response.whole
+        assert response.body == body
+
+
 @pytest.mark.slow
 async def test_i11_thousand_readers_of_one_stream_share_its_bytes(tmp_path: Path) -> None:
     body = png_of(10 * MIB, seed=3)

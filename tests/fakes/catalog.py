@@ -33,6 +33,7 @@ class Rows:
     trash: dict[str, Trash] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)  # incarnations whose process has ended
+    catalog_bytes: int = 0  # of the catalog's file
     one_step: bool = False  # whether a first claim can be judged and taken in one step
 
     def is_live(self, entry: Entry) -> bool:
@@ -188,7 +189,8 @@ class FakeCatalog:
         await self._meet("usage")
         kept = [entry.sum.length for entry in self.rows.entries.values()]
         buried = [row.length for row in self.rows.trash.values()]
-        return Usage(len(kept), sum(kept), len(buried), sum(buried))
+        file = self.rows.catalog_bytes
+        return Usage(len(kept), sum(kept), len(buried), sum(buried), catalog_bytes=file)
 
     async def touch_entries(self, uses: Mapping[str, int], used: float) -> None:
         await self._meet("touch_entries")

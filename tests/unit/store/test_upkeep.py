@@ -8,7 +8,14 @@ from imcaxy.store.memory import MemoryTier
 from imcaxy.store.room import DiskRoom
 from imcaxy.store.store import Store
 from imcaxy.store.sweep import SIGNATURE
-from imcaxy.store.upkeep import LONGEST_RESPONSE, NEARLY_FULL, Care, Upkeep, disk_outlook
+from imcaxy.store.upkeep import (
+    LONGEST_RESPONSE,
+    MIB,
+    NEARLY_FULL,
+    Care,
+    Upkeep,
+    disk_outlook,
+)
 from imcaxy.tasks import Tasks
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.catalog import FakeCatalog
@@ -199,3 +206,22 @@ async def test_outlook_warns_of_a_disk_smaller_than_the_limit_and_fails_when_it_
     world.disk.bytes = NEARLY_FULL // 2
     with pytest.raises(BlobError, match="nearly full"):
         await disk_outlook(world.catalog, world.disk, limit)
+
+
+async def test_outlook_counts_what_servers_count() -> None:
+    world = World()
+    await world.keep("picture", size=3 * MIB)
+    world.catalog.rows.catalog_bytes = 5 * MIB
+    world.disk.bytes = 10**9
+    limit = 256 * MIB
+    told = await disk_outlook(world.catalog, world.disk, limit)
+    room = DiskRoom(limit)
+    room.learn(await world.catalog.usage(), 1, await world.disk.free())
+    assert room.left is not None
+    assert told.startswith(f"{(limit - room.left) // MIB} MiB of 256 MiB are taken")
+    assert "8 MiB" in told
+    assert "4 MiB of them by the catalog's file beside its rows" in told
+    world.disk.bytes = 248 * MIB  # enough for all but the part that the file takes
+    assert "warning" not in await disk_outlook(world.catalog, world.disk, limit)
+    world.disk.bytes = 247 * MIB
+    assert "warning" in await disk_outlook(world.catalog, world.disk, limit)
