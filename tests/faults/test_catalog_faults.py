@@ -43,11 +43,11 @@ async def test_file_locked_by_another_process_fails_in_time_and_recovers(disk: D
 
 
 async def test_file_locked_for_readers_too_fails_in_time_and_recovers(tmp_path: Path) -> None:
-    first = Disk(tmp_path, 0.3)
+    first = Disk(tmp_path, 2.0)
     await first.start()
     await first.keep(b"picture")
     await first.close()
-    disk = Disk(tmp_path, 0.3)
+    disk = Disk(tmp_path, 2.0)
     with program(HOLDER, str(tmp_path / "catalog.sqlite3"), "everything") as holder:
         wait_for(holder, "locked")
         await disk.blobs.start()

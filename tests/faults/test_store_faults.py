@@ -51,7 +51,7 @@ async def insert_many(catalog: SQLiteCatalog, entry: Entry) -> None:
 
 
 async def test_full_disk_keeps_nothing_and_recovers(tiny: Path) -> None:
-    disk = Disk(tiny, 0.5)
+    disk = Disk(tiny, 2.0)
     await disk.start()
     kept = await disk.keep(b"small", "small")
     with pytest.raises(BlobError, match="No space"):
@@ -65,7 +65,7 @@ async def test_full_disk_keeps_nothing_and_recovers(tiny: Path) -> None:
 
 
 async def test_full_disk_refuses_a_record_and_recovers(tiny: Path) -> None:
-    disk = Disk(tiny, 0.5)
+    disk = Disk(tiny, 2.0)
     await disk.start()
     filler = tiny / "filler"
     with pytest.raises(OSError, match="No space"):
@@ -79,7 +79,7 @@ async def test_full_disk_refuses_a_record_and_recovers(tiny: Path) -> None:
 
 
 async def test_full_disk_takes_an_invalidation_and_evictions_but_no_entry(tiny: Path) -> None:
-    disk = Disk(tiny, 0.5)
+    disk = Disk(tiny, 2.0)
     await disk.start()
     kept = await disk.keep(b"small", "small")
     with pytest.raises(OSError, match="No space"):
@@ -135,7 +135,7 @@ async def test_empty_mount_point_forgets_no_entry_and_takes_no_blob(disk: Disk) 
 
 
 async def test_read_only_disk_answers_and_keeps_nothing(tiny: Path, tmp_path: Path) -> None:
-    disk = Disk(tmp_path / "data", 0.5, tiny)
+    disk = Disk(tmp_path / "data", 2.0, tiny)
     await disk.start()
     await disk.keep(b"picture")
     disk.restart()
