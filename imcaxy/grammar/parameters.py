@@ -5,6 +5,7 @@ raises ValueError for text that is malformed.
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -38,13 +39,15 @@ Reader = Callable[[str], Value | None]
 class Parameter:
     """One parameter: how its text is read, and what it means when it is not given.
 
-    `number` turns a number of a pipeline's JSON into the value, where one is allowed.
+    `number` turns a number of a pipeline's JSON into the value, where one is allowed; `largest` is
+    what a number may be at most.
     """
 
     read: Reader
     accepted: str
     default: Value
     number: Callable[[float], Value] | None = None
+    largest: float | None = None
 
 
 def _integer(
@@ -56,17 +59,18 @@ def _integer(
         f"a whole number from 0 to {largest}",
         default,
         lambda number: normal(bounded(int(number))),
+        largest,
     )
 
 
-def _real(largest: float | None = None) -> Parameter:
+def _real(largest: float = sys.float_info.max) -> Parameter:
     def limited(number: float) -> float:
-        if largest is not None and number > largest:
+        if number > largest:
             raise ValueError("value out of range")
         return number
 
-    accepted = "a number" if largest is None else f"a number from 0 to {largest:g}"
-    return Parameter(lambda text: limited(parse_float(text)), accepted, 0.0, limited)
+    accepted = "a number" if largest == sys.float_info.max else f"a number from 0 to {largest:g}"
+    return Parameter(lambda text: limited(parse_float(text)), accepted, 0.0, limited, largest)
 
 
 def _flag() -> Parameter:

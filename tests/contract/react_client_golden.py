@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from imcaxy.grammar.numbers import LARGEST
 from imcaxy.grammar.operations import OPERATIONS
-from imcaxy.grammar.parameters import FORMATS, PARAMETERS
+from imcaxy.grammar.parameters import FORMATS, LARGEST_DPI, PARAMETERS
 from imcaxy.grammar.parse import parse_image_request
 from imcaxy.grammar.rebuild import UNESCAPED, to_query
 from imcaxy.settings import LADDER
@@ -47,6 +48,9 @@ BY_HAND: list[tuple[str, Params]] = [
     ("extract", {"areawidth": 9, "areaheight": 9, "top": 0, "left": 4}),
     ("crop", {"width": 9, "type": "tiff", "quality": 60, "compression": 3}),
     ("smartcrop", {"width": 9, "type": "png", "compression": 6, "palette": False}),
+    ("crop", {"width": LARGEST, "height": 70_000, "quality": 100}),
+    ("watermark", {"text": "a", "dpi": LARGEST_DPI, "textwidth": LARGEST}),
+    ("blur", {"minampl": 70_000.5}),
     ("zoom", {"factor": 2}),
     ("zoom", {"factor": 2, "top": 1, "areawidth": 9, "areaheight": 9, "nocrop": False}),
     ("blur", {"sigma": 2.0, "minampl": 0.5}),
@@ -138,6 +142,11 @@ def cases() -> list[Case]:
     return found
 
 
+def limits() -> dict[str, float]:
+    """What each parameter that is a number may be at most."""
+    return {name: it.largest for name, it in PARAMETERS.items() if it.largest is not None}
+
+
 def _case(operation: str, params: Params, src: str = PHOTO, version: str | None = None) -> Case:
     case = {"src": src, "operation": operation, "params": params}
     if version is not None:
@@ -196,4 +205,5 @@ def lines(items: Iterator[Any] | list[Any]) -> str:
 
 if __name__ == "__main__":
     (GOLDEN / "urls.json").write_text(lines(cases()))
+    (GOLDEN / "limits.json").write_text(json.dumps(limits(), indent=1) + "\n")
     (GOLDEN / "ladder.json").write_text(json.dumps(LADDER) + "\n")

@@ -7,10 +7,14 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
+from imcaxy.errors import MalformedParameter
 from imcaxy.grammar.ladder import Ladder, hold_to_ladder
+from imcaxy.grammar.parameters import read_text
 from imcaxy.grammar.parse import parse_image_request
 from imcaxy.settings import LADDER
-from tests.contract.react_client_golden import GOLDEN, canonical, cases, lines
+from tests.contract.react_client_golden import GOLDEN, canonical, cases, limits, lines
 
 
 def golden(name: str) -> Any:
@@ -24,6 +28,16 @@ def test_urls_of_the_golden_file_are_the_canonical_ones() -> None:
 
 def test_ladder_of_the_golden_file_is_the_default_of_the_setting() -> None:
     assert tuple(golden("ladder.json")) == LADDER
+
+
+def test_limits_of_the_golden_file_are_those_that_the_server_holds_to() -> None:
+    assert golden("limits.json") == limits()
+    for name, largest in limits().items():
+        assert read_text(name, repr(largest)) is not None
+        with pytest.raises(MalformedParameter):
+            read_text(
+                name, repr(largest + 1) if isinstance(largest, int) else repr(largest * 1.001)
+            )
 
 
 def test_urls_of_components_are_canonical() -> None:

@@ -19,6 +19,13 @@ const NEEDS: Partial<Record<OperationName, string>> = {
   pipeline: "operations",
 };
 const FRACTIONS = /^(sigma|minampl|opacity)$/;
+// What the server reads at most (golden/limits.json); 1e9 for what is not here.
+const LARGEST: Record<string, number> = {
+  sigma: 1000,
+  minampl: Number.MAX_VALUE,
+  opacity: Number.MAX_VALUE,
+  dpi: 65535,
+};
 
 /**
  * Throws a TypeError that names operation, parameter and value, for what types could not refuse.
@@ -38,8 +45,9 @@ const checkValue = (operation: OperationName, name: string, value: unknown): voi
       check((step as string).toLowerCase() as OperationName, params as Values);
   if (typeof value != "number") return;
   const whole = FRACTIONS.test(name) || Number.isInteger(value);
-  if (!(value >= 0 && value <= 65535 && whole))
+  const largest = LARGEST[name] ?? 1e9;
+  if (!(value >= 0 && value <= largest && whole))
     throw new TypeError(
-      `imcaxy: ${operation} cannot take ${name}=${value}: ${whole ? "0 to 65535" : "a whole number"}`,
+      `imcaxy: ${operation} cannot take ${name}=${value}: ${whole ? `0 to ${largest}` : "a whole number"}`,
     );
 };
