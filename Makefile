@@ -7,7 +7,7 @@
 PYTHON ?= $(shell for it in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$it -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$it && break; done)
 PY := .venv/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --no-input
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check --no-input
 READY := .venv/ready
 REACT := react-client/node_modules/.package-lock.json
 CODE := imcaxy tests services docker requirements invalidator .ci $(if $(wildcard benchmarks/*.py),benchmarks)
@@ -25,6 +25,17 @@ help: ## print this list
 .PHONY: run
 run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY_PORT for another port)
 	@IMCAXY_SOURCE_DIR="$${IMCAXY_SOURCE_DIR:-samples}" exec $(PY) -m imcaxy serve
+
+.PHONY: install
+install: PREFIX ?= /opt/imcaxy
+install: PY = $(PREFIX)/bin/python
+install: ## install the server alone, for a machine that serves (PREFIX=/opt/imcaxy; docs/production.md)
+	@$(PYTHON) -m venv $(PREFIX) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
+	@$(NO_SYSTEM_LIBVIPS) $(PIP) --require-hashes --no-build-isolation \
+		--only-binary :all: --no-binary pyvips -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation --force-reinstall .
+	@$(PREFIX)/bin/imcaxy --version
 
 .PHONY: test
 test: $(READY) ## run the tests that take seconds (ARGS="-k name" for some)

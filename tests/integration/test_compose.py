@@ -12,6 +12,8 @@ from tests import real
 DOCKER = Path(__file__).resolve().parents[2] / "docker"
 pytestmark = pytest.mark.integration("compose")
 NAMES = sorted(path.name for path in DOCKER.glob("compose*.yaml"))
+PRODUCTION = "compose.production.yaml"
+STACKS = [name for name in NAMES if name != PRODUCTION]
 
 
 def configured(name: str) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def configured(name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STACKS)
 def test_config_is_valid(name: str) -> None:
     assert {"server", "imaginary", "minio", "mongo"} <= configured(name)["services"].keys()
 
@@ -37,7 +39,7 @@ def test_server_has_a_read_only_root_and_no_privileges(name: str) -> None:
     assert "no-new-privileges:true" in server["security_opt"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STACKS)
 def test_ports_are_published_on_this_machine_only(name: str) -> None:
     services = configured(name)["services"].values()
     ports = [port for service in services for port in service.get("ports", ())]
@@ -50,6 +52,18 @@ def test_images_have_a_version(name: str) -> None:
         if "build" not in service:
             _, _, tag = service["image"].rpartition(":")
             assert any(mark.isdigit() for mark in tag), service["image"]
+
+
+def test_production_reaches_the_server_by_caddy_alone() -> None:
+    services = configured(PRODUCTION)["services"]
+    assert services.keys() == {"server", "caddy"}
+    assert "ports" not in services["server"]
+    assert {port["target"] for port in services["caddy"]["ports"]} == {80, 443}
+    for service in services.values():
+        assert service["restart"] == "unless-stopped"
+        assert int(service["mem_limit"]) > 0
+        assert service["read_only"] is True
+    assert services["server"]["user"] == "10001:10001"
 
 
 def test_development_imaginary_and_mongo_have_no_way_out() -> None:
