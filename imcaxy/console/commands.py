@@ -59,6 +59,8 @@ def _purge(asked: argparse.Namespace) -> int:
 
     if asked.all and asked.urls:
         raise InvalidationMalformed("--all hits everything: name no URL with it.")
+    if not (asked.all or asked.urls or asked.commit):
+        raise InvalidationMalformed("Name a URL, or --all, or --project with --commit.")
     named = "folders" if asked.folder else "hosts" if asked.host else "urls"
     call = from_members(
         {

@@ -104,6 +104,11 @@ def test_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[s
     assert "imcaxy" in capsys.readouterr().err
 
 
+def test_purge_of_nothing_says_what_the_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["purge"]) == 2
+    assert "Name a URL, or --all" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["purge", URL], ["instances"]])
 def test_catalog_that_is_not_there_ends_with_1(
     arguments: list[str], data: Path, capsys: pytest.CaptureFixture[str]
