@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import pymongo
@@ -13,6 +14,7 @@ import pymongo
 from tests import real
 from tests.between import Between
 from tests.e2e.harness import Response, ScriptedImaginary, ScriptedOrigin, Server
+from tests.e2e.shelf import named_bucket
 from tests.stores import mongo_uri, s3_endpoint
 
 SIZE = 3  # instances
@@ -92,12 +94,22 @@ def settings_of(mongo: str, s3: str) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def fleet(directory: Path, mongo: str, s3: str, **settings: object) -> AsyncIterator[Fleet]:
+async def fleet(
+    directory: Path,
+    mongo: str,
+    s3: str,
+    bucket: Literal["named", "new"] = "named",
+    /,
+    **settings: object,
+) -> AsyncIterator[Fleet]:
     """Three running instances, started at once on a database and a bucket that are empty.
 
-    Each has relays of its own to both.
+    Each has relays of its own to both. The first to use a new bucket waits for a whole
+    `store_timeout`; a named one has its id already.
     """
     named = settings_of(mongo, s3)
+    if bucket == "named":
+        await named_bucket(replace(s3_endpoint(s3), bucket=str(named["minio_bucket"])))
     uri, host = str(named["mongo_connection_string"]), host_of(real.address(mongo))
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(ScriptedOrigin())

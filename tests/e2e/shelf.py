@@ -98,7 +98,7 @@ class SharedShelf:
         named = settings_of(catalog, bucket)
         endpoint = replace(s3_endpoint(bucket), bucket=str(named["minio_bucket"]))
         with ThreadPoolExecutor(1) as pool:  # a loop may run here
-            pool.submit(lambda: asyncio.run(_prepare(endpoint))).result()
+            pool.submit(lambda: asyncio.run(named_bucket(endpoint))).result()
         self._uri = str(named["mongo_connection_string"])
         relays = _Relays.running(host_of(self._uri), str(named["minio_endpoint"]))
         self.settings = {
@@ -140,7 +140,7 @@ class SharedShelf:
             yield client.get_default_database()
 
 
-async def _prepare(endpoint: Endpoint) -> None:
+async def named_bucket(endpoint: Endpoint) -> None:
     """Name the bucket: who comes first and does it waits for a whole `store_timeout`."""
     bucket = Bucket(endpoint, timeout=20)
     await bucket.read_small(ID, make_bucket=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imcaxy.settings import MIB, Settings, load
+from imcaxy.settings import Settings
+from imcaxy.settings_reading import load
+from imcaxy.settings_values import MIB
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker" / "compose.production.yaml").read_text()
