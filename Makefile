@@ -30,11 +30,11 @@ run: $(READY) ## serve the gallery of samples/ on http://127.0.0.1:8080/ (IMCAXY
 install: PREFIX ?= /opt/imcaxy
 install: PY = $(PREFIX)/bin/python
 install: ## install the server alone, for a machine that serves (PREFIX=/opt/imcaxy; docs/production.md)
-	@$(PYTHON) -m venv $(PREFIX) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
-	@$(NO_SYSTEM_LIBVIPS) $(PIP) --require-hashes --no-build-isolation \
+	@umask 022; $(PYTHON) -m venv $(PREFIX) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@umask 022; $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
+	@umask 022; $(NO_SYSTEM_LIBVIPS) $(PIP) --require-hashes --no-build-isolation \
 		--only-binary :all: --no-binary pyvips -r requirements/run.txt
-	@$(PIP) --no-deps --no-build-isolation --force-reinstall .
+	@umask 022; $(PIP) --no-deps --no-build-isolation --force-reinstall .
 	@$(PREFIX)/bin/imcaxy --version
 
 .PHONY: test
