@@ -47,8 +47,8 @@ class Taken(NamedTuple):
 def taken(usage: Usage) -> Taken:
     """What the rows' blobs and the rows themselves take."""
     each = _BLOCK // 2 + _ROW  # on average half of the last block is empty
-    claims = 2 * usage.claims * _CLAIM  # as many may come before they are counted again
-    goes = usage.trash_bytes + usage.trash * each + claims
+    claims = usage.claims * _CLAIM
+    goes = usage.trash_bytes + usage.trash * each + claims + _coming(usage)
     return Taken(usage.entry_bytes + usage.entries * each, goes)
 
 
@@ -57,8 +57,22 @@ def slack(usage: Usage) -> int:
 
     A row that goes leaves its room in the file to those that come, and nothing to the disk.
     """
-    rows = (usage.entries + usage.trash) * _ROW + usage.claims * _CLAIM
-    return max(0, usage.catalog_bytes - rows)
+    return max(0, usage.catalog_bytes - _rows(usage))
+
+
+def _rows(usage: Usage) -> int:
+    """What the rows that are there are counted as: more than most of them take."""
+    return (usage.entries + usage.trash) * _ROW + usage.claims * _CLAIM
+
+
+def _coming(usage: Usage) -> int:
+    """What claims may come to take before they are counted again: as much as those that are there.
+
+    Less by what the rows are counted beyond the file, where its size is known.
+    """
+    coming = usage.claims * _CLAIM
+    spare = _rows(usage) - usage.catalog_bytes if usage.catalog_bytes else 0
+    return min(coming, max(0, coming - spare))
 
 
 def marks_within(limit: int, usage: Usage, free: int | None = None) -> Marks:

@@ -17,6 +17,7 @@ SIGNATURE = "sweep"  # of the claim under which one instance sweeps; no picture 
 _PAGE = 500  # rows read at a time
 _PAGES = 200  # pages of one kind in one sweep; what is left is the next one's
 _CLAIMS = 5_000  # claims looked at together
+_CLAIMS_FOR = 3.0  # seconds that claims may take of one sweep: what is evicted must not wait
 _BEAT = 1.0  # seconds between two signs of life
 _TOGETHER = 64  # rows removed at a time: in SQLite they share one transaction and one fsync
 
@@ -39,6 +40,7 @@ class Swept:
 
     ran: bool = True  # False when another instance is sweeping
     claims: int = 0
+    more: bool = False  # whether claims were left that nobody needs
     inert: int = 0  # entries
     evicted: int = 0  # entries
     evicted_bytes: int = 0
@@ -97,7 +99,7 @@ class Sweep:
         return True
 
     async def _sweep(self, swept: Swept) -> None:
-        swept.claims = await self._sweep_claims()
+        await self._sweep_claims(swept)
         swept.inert = await self._sweep_inert()
         await self._evict(swept)
         swept.blobs = await self._sweep_trash()
@@ -129,13 +131,13 @@ class Sweep:
             await self._catalog.beat(self._turn, self._beat)
             self._beat_at = self._clock.now()
 
-    async def _sweep_claims(self) -> int:
+    async def _sweep_claims(self, swept: Swept) -> None:
         """Bury the blobs of ended claims that no entry names, then remove the rows.
 
         They are buried, not deleted: an entry may have named such a blob, been read and been
         removed a moment ago, and its readers have until the end of the longest response.
         """
-        removed = 0
+        until = self._clock.now() + _CLAIMS_FOR
         for _ in range(_PAGES):
             page = await self._catalog.all_claims(_CLAIMS)
             highest: dict[str, int] = {}
@@ -146,14 +148,17 @@ class Sweep:
                 for claim in page
                 if await self._is_over(claim, is_last=claim.number == highest[claim.signature])
             ]
-            for at in range(0, len(free), _TOGETHER):
-                await self._go_on()
-                await asyncio.gather(*map(self._remove_claim, free[at : at + _TOGETHER]))
-            removed += len(free)
             self._watch.keep_only(page)
+            for at in range(0, len(free), _TOGETHER):
+                if self._clock.now() >= until:
+                    swept.more = True
+                    return
+                await self._go_on()
+                some = free[at : at + _TOGETHER]
+                await asyncio.gather(*map(self._remove_claim, some))
+                swept.claims += len(some)
             if len(page) < _CLAIMS or not free:
                 break
-        return removed
 
     async def _is_over(self, claim: Claim, *, is_last: bool) -> bool:
         """Whether its row is needed no more: it ended, and nobody can still count on its number."""

@@ -89,18 +89,22 @@ class Upkeep:
         """Go on until then; a store that fails is tried again."""
         self._stopping = stopping
         while not stopping.is_set():
-            begun = self._clock.now()
+            begun, every = self._clock.now(), EVERY
             try:
-                await self.round()
-                while not self._hurried and self._clock.now() - begun < EVERY - _SLICE:
+                if await self.round():
+                    every = 0.0
+                while not self._hurried and self._clock.now() - begun < every - _SLICE:
                     if self._scrub.rests or not await self._sweep.in_turn(self._scrub_some):
                         break
             except StoreError as error:
                 _log.warning("the sweep gave up", extra={"reason": str(error)})
-            await self._pause(begun + EVERY)
+            await self._pause(begun + every)
 
-    async def round(self) -> None:
-        """Learn what is taken, sweep, and learn what that has changed. Raises StoreError."""
+    async def round(self) -> bool:
+        """Learn what is taken, sweep, and learn what that has changed. Raises StoreError.
+
+        True when there is more to sweep.
+        """
         await self._read()
         self._sweep.disk_limit = self._room.marks.limit
         swept = await self._sweep.sweep_once()
@@ -109,6 +113,7 @@ class Upkeep:
         if swept.evicted:
             facts = {"entries": swept.evicted, "bytes": swept.evicted_bytes}
             _log.info("kept pictures were evicted: the disk's limit is near", extra=facts)
+        return swept.more
 
     async def _read(self) -> None:
         self._store.prune()  # a deleted file that is open still takes its room

@@ -76,3 +76,13 @@ def test_slack_is_what_the_catalogs_file_has_beside_its_rows() -> None:
     rows = taken(replace(full, entry_bytes=0, trash_bytes=0, claims=0)).total
     assert slack(replace(full, catalog_bytes=rows // 3)) == 0
     assert slack(replace(full, catalog_bytes=10 * rows)) > 8 * rows
+
+
+def test_claims_to_come_count_by_what_the_catalogs_file_would_grow() -> None:
+    claims = Usage(0, 0, claims=1000)
+    there = 1000 * 1024
+    counted = [
+        taken(replace(claims, catalog_bytes=size)).total
+        for size in (0, 1, there // 2, there, 9 * there)
+    ]
+    assert counted == [2 * there, there + 1, there + there // 2, 2 * there, 2 * there]

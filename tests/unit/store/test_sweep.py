@@ -6,7 +6,7 @@ import pytest
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LogPosition
 from imcaxy.jobs import outcome as outcomes
-from imcaxy.store.catalog.base import Cleared
+from imcaxy.store.catalog.base import Claim, Cleared
 from imcaxy.store.sweep import SIGNATURE, Limits, Sweep
 from tests.fakes.blobs import FakeBlobs
 from tests.fakes.catalog import FakeCatalog, Rows
@@ -309,3 +309,28 @@ async def test_outcome_without_a_time_is_watched_for_the_time(outcome: str) -> N
     assert (await world.sweep.sweep_once()).claims == 0
     await world.clock.advance(61.0)
     assert (await world.sweep.sweep_once()).claims >= 1
+
+
+async def test_claims_take_a_few_seconds_of_a_sweep_and_the_next_one_goes_on() -> None:
+    world = World()
+
+    class Slow(FakeCatalog):
+        async def delete_claim(self, claim: Claim) -> None:
+            await super().delete_claim(claim)
+            world.clock.suspend(0.1)
+
+    for number in range(200):
+        claim = a_claim(1, signature=f"s{number}", blob=f"blob-{number}")
+        await world.catalog.insert_claim(replace(claim, outcome=outcomes.KEPT.render(0.0)))
+    await world.blob("old")
+    await world.catalog.bury("old", 0.0)
+    sweep = Sweep(Slow(world.rows), world.blobs, world.clock, "sweeper", LIMITS)
+    first = await sweep.sweep_once()
+    assert first.more
+    assert 0 < first.claims < 100
+    assert first.blobs == 1  # what is left does not hold up the trash
+    rounds = 1
+    while (await sweep.sweep_once()).more:
+        rounds += 1
+    assert 2 <= rounds <= 4
+    assert [claim.signature for claim in world.rows.claims.values()] == [SIGNATURE]
