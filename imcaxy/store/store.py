@@ -147,9 +147,9 @@ class Store:
     def _in_store(self, entry: Entry, held: OpenBlob | None = None) -> KeptInStore:
         return KeptInStore(entry, self._blobs, self._timeout, self._damaged, held)
 
-    def prune(self) -> None:
+    async def prune(self) -> None:
         """Let go of open files that were deleted; called from time to time."""
-        self._opened.prune()
+        await self._opened.prune()
 
     async def look_up(self, signature: str) -> Kept | None:
         """The live variant; None when there is none.

@@ -116,7 +116,7 @@ class Upkeep:
         return swept.more
 
     async def _read(self) -> None:
-        self._store.prune()  # a deleted file that is open still takes its room
+        await self._store.prune()  # a deleted file that is open still takes its room
         since = self._room.recorded
         usage = await self._catalog.usage()
         sharers = sum(not instance.left for instance in await self._catalog.instances())

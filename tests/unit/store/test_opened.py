@@ -92,9 +92,9 @@ def test_stale_blob_is_not_given() -> None:
     assert blobs.get("a") is None
 
 
-def test_pruning_lets_go_of_what_was_deleted() -> None:
+async def test_pruning_lets_go_of_what_was_deleted() -> None:
     blobs, _ = opened()
     put(blobs, "a", "key").changed = True
     put(blobs, "b", "key")
-    blobs.prune()
+    await blobs.prune()
     assert len(blobs) == 1

@@ -163,7 +163,7 @@ async def test_reset_closes_everything(world: World) -> None:
 async def test_deleted_file_is_let_go_of_when_pruned(world: World) -> None:
     await world.look_up()
     world.file.unlink()
-    world.store.prune()
+    await world.store.prune()
     assert world.store.recall("signature") is None
 
 
