@@ -10,7 +10,7 @@ FILES = 65_536  # open files that a server process asks for
 HEADS = 16  # the part of the memory limit that heads take is one of so many, or 1 MiB
 OWN_FILES = 512  # of them that are no connections of clients; without any left it could only spin
 FEW_BLOBS = 64  # of these: kept pictures whose files stay open
-BLOBS = 4096  # the same where MANY_FILES may be open, and an eighth of these at most: 2 KiB each
+BLOBS = 4096  # the same where MANY_FILES may be open, and a quarter of these at most: 2 KiB each
 MANY_FILES = 8192
 MIB = 1024 * 1024
 CONNECTIONS = 32  # sources that are fetched at the same time, per machine
@@ -38,7 +38,7 @@ class Share:
         memory = settings.memory_limit // count
         heads = min(memory // 2, max(memory // HEADS, MIB)) if settings.fast_lane else 0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        blobs = min(BLOBS, files // 8) if files >= MANY_FILES else FEW_BLOBS
+        blobs = min(BLOBS, files // 4) if files >= MANY_FILES else FEW_BLOBS
         room = files - OWN_FILES - (blobs - FEW_BLOBS)
         return cls(
             memory=memory - heads,

@@ -99,9 +99,9 @@ class Sweep:
         return True
 
     async def _sweep(self, swept: Swept) -> None:
-        await self._sweep_claims(swept)
         swept.inert = await self._sweep_inert()
         await self._evict(swept)
+        await self._sweep_claims(swept)  # meanwhile what was evicted grows old enough
         swept.blobs = await self._sweep_trash()
         swept.instances = await self._sweep_instances()
         if self._tidy is not None:
