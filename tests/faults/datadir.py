@@ -97,7 +97,7 @@ def kept(data: Path) -> int:
 async def sweep(data: Path, clock: Callable[[], Clock] = Tomorrow) -> list[Swept]:
     """Sweep as the server does, in a directory where none runs, with every grace over.
 
-    Twice: what the first sweep buries, the second deletes.
+    Until nothing is left over twice: what one sweep buries, the next one deletes.
     """
     blobs = FileBlobs(data / "blobs", 10.0)
     catalog = SQLiteCatalog(data, clock(), 10.0)
@@ -105,8 +105,8 @@ async def sweep(data: Path, clock: Callable[[], Clock] = Tomorrow) -> list[Swept
         await blobs.start()
         await catalog.start(blobs.id)
         limits = Limits(disk_limit=2**60, longest_response=0.0, lease=0.0, outcome_life=0.0)
-        done = []
-        for _ in range(2):
+        done: list[Swept] = []
+        while len(done) < 2 or any(swept.more for swept in done[-2:]):
             mine = uuid4().hex
             sweeper = Sweep(catalog, blobs, clock(), mine, limits, blobs.remove_unfinished)
             done.append(await sweeper.sweep_once())
