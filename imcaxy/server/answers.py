@@ -280,7 +280,7 @@ def cut(transport: asyncio.Transport | None) -> None:
         return
     connection = transport.get_extra_info("socket")
     if connection is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # uvloop's word for one that is closed
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     transport.abort()
 

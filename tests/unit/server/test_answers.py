@@ -1,10 +1,13 @@
 """Design guarantee 4; what aiohttp does when a handler ends early is the list of traps below."""
 
+import asyncio
+import socket
 from typing import Any
 
 import pytest
 
 from imcaxy.errors import BlobCorrupt, Overloaded, ProcessorCrashed, SourceMissing
+from imcaxy.server.answers import cut
 from imcaxy.server.policy import HttpPolicy
 from tests.fakes.house import House, Open
 from tests.fakes.proxy import MISS, LyingVariant, ScriptedVariant, kept
@@ -250,3 +253,20 @@ async def test_pipelined_requests_are_answered_in_order(house: House) -> None:
     wire = await house.wire()
     await wire.send(f"GET {TARGET} HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
     assert [(await wire.reply()).body for _ in range(3)] == [b"one"] * 3
+
+
+async def test_cut_of_a_connection_that_is_closed_is_no_error() -> None:
+    closed = asyncio.Event()
+
+    class Closing(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        transport, _ = await asyncio.get_running_loop().create_connection(Closing, *address)
+        connection = transport.get_extra_info("socket")  # as aiohttp does, for TCP_NODELAY
+        transport.abort()
+        await closed.wait()
+        await until(lambda: connection.fileno() == -1)
+        cut(transport)
