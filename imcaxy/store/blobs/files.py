@@ -28,6 +28,7 @@ class Digest(Protocol):
         """Take more bytes in."""
 
 
+_Moment = tuple[int, int, int]  # device, inode, time of its last change: which file it is
 _NAME = re.compile(r"[A-Za-z0-9_-]{4,128}", re.ASCII)
 _THREADS = 4  # each, for reading and for writing: reads must not queue behind fsync
 _WRITE = 1024 * 1024  # bytes gathered before one trip to a thread; also held per running put
@@ -50,6 +51,7 @@ class FileBlobs:
         self._readers = Threads("blobs-read", _THREADS)
         self._writers = Threads("blobs-write", _THREADS)
         self._id = ""
+        self._verified: _Moment | None = None  # of the file whose id was found to be ours
         self._closed = False
 
     tier: BlobTier = "disk"
@@ -239,12 +241,21 @@ class FileBlobs:
         return file
 
     def _verify_root(self) -> None:
+        path = self._root / "id"
         try:
-            found = (self._root / "id").read_text()
+            moment = _moment(path.stat())
+            if moment == self._verified:
+                return
+            if path.read_text() == self._id:
+                self._verified = moment
+                return
         except FileNotFoundError:
-            found = ""
-        if found != self._id:
-            raise BlobError("The directory of the kept pictures is gone, or was replaced.")
+            pass
+        raise BlobError("The directory of the kept pictures is gone, or was replaced.")
+
+
+def _moment(status: os.stat_result) -> _Moment:
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _piece(file: OpenBlob, at: int, size: int, digest: Digest | None = None) -> bytes:

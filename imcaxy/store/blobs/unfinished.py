@@ -71,15 +71,9 @@ class Unfinished:
         with self._lock:
             try:
                 os.fsync(self._descriptor)
-                _make_parents(path)
-                self._link(path)
+                self._name(path)
             finally:
                 self.abandon()
-        try:
-            sync_directory(path.parent)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
         return BlobSum(self._length, self._sum.hexdigest())
 
     def abandon(self) -> None:
@@ -93,18 +87,31 @@ class Unfinished:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _link(self, path: Path) -> None:
+    def _name(self, path: Path) -> None:
+        """Link the file and sync its directory, which is opened once for both."""
+        try:
+            parent = _open_directory(path.parent)
+        except FileNotFoundError:
+            _make_parents(path)
+            parent = _open_directory(path.parent)
+        try:
+            self._link(path, parent)
+            try:
+                os.fsync(parent)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        finally:
+            os.close(parent)
+
+    def _link(self, path: Path, parent: int) -> None:
         if self._temporary is not None:
             os.link(self._temporary, path)
             return
-        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # With a directory descriptor Python calls linkat(AT_SYMLINK_FOLLOW), which open(2)
-            # names as the way to link an O_TMPFILE without privileges.
-            source = f"/proc/self/fd/{self._descriptor}"
-            os.link(source, path.name, dst_dir_fd=parent, follow_symlinks=True)
-        finally:
-            os.close(parent)
+        # With a directory descriptor Python calls linkat(AT_SYMLINK_FOLLOW), which open(2) names as
+        # the way to link an O_TMPFILE without privileges.
+        source = f"/proc/self/fd/{self._descriptor}"
+        os.link(source, path.name, dst_dir_fd=parent, follow_symlinks=True)
 
 
 def remove_unfinished(directory: Path) -> int:
@@ -120,11 +127,15 @@ def remove_unfinished(directory: Path) -> int:
 
 def sync_directory(directory: Path) -> None:
     """Make the names in the directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = _open_directory(directory)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_directory(directory: Path) -> int:
+    return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def _make_parents(path: Path) -> None:
