@@ -3,13 +3,31 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+
+@contextlib.contextmanager
+def deadline(future: asyncio.Future[T], timeout: float) -> Iterator[None]:
+    """Around the wait for the future alone: TimeoutError in it after `timeout` seconds.
+
+    Half of what `asyncio.timeout` costs, which interrupts whatever a task does.
+    """
+    timer = future.get_loop().call_later(timeout, _give_up, future)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _give_up(future: asyncio.Future[T]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 class _Work(Generic[T]):
@@ -22,14 +40,14 @@ class _Work(Generic[T]):
         self.future: asyncio.Future[T] = self._loop.create_future()
 
     def run(self) -> None:
-        if self.future.cancelled():
+        if self.future.done():
             return
         try:
             result = self._function()
         except BaseException as error:
             self._tell(self._fail, error)
             return
-        if self.future.cancelled() or not self._tell(self._deliver, result):
+        if self.future.done() or not self._tell(self._deliver, result):
             self._drop(result)
 
     def _tell(self, receiver: Callable[[A], None], value: A) -> bool:
@@ -40,11 +58,11 @@ class _Work(Generic[T]):
         return True
 
     def _fail(self, error: BaseException) -> None:
-        if not self.future.cancelled():
+        if not self.future.done():
             self.future.set_exception(error)
 
     def _deliver(self, result: T) -> None:
-        if not self.future.cancelled():
+        if not self.future.done():
             self.future.set_result(result)
         elif self._late is not None:
             # It may block (closing a file on a disk that hangs), and this is the loop's thread.
@@ -53,6 +71,19 @@ class _Work(Generic[T]):
     def _drop(self, result: T) -> None:
         if self._late is not None:
             self._late(result)
+
+
+class _Errand:
+    """One function that nobody waits for."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def run(self) -> None:
+        with contextlib.suppress(Exception):  # nobody could be told
+            self._function()
 
 
 class Threads:
@@ -66,7 +97,7 @@ class Threads:
         self._name = name
         self._count = count
         self._backlog = backlog
-        self._queue: SimpleQueue[_Work[object] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Work[object] | _Errand | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._farewells: list[Callable[[], object]] = []
         self._closed = False
@@ -92,7 +123,7 @@ class Threads:
         self._begin()
         work = _Work(function, late)
         self._queue.put(work)  # type: ignore[arg-type]  # _Work is invariant; nobody looks at T
-        async with asyncio.timeout(timeout):
+        with deadline(work.future, timeout):
             return await work.future
 
     def begin(self, function: Callable[[], object]) -> None:
@@ -101,9 +132,7 @@ class Threads:
             function()
             return
         self._begin()
-        work = _Work(function, None)
-        work.future.add_done_callback(asyncio.Future.exception)  # seen, so that none is reported
-        self._queue.put(work)
+        self._queue.put(_Errand(function))
 
     async def close(self, timeout: float) -> None:
         """End the threads, waiting for work under way at most `timeout` seconds."""

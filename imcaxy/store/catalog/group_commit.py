@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from imcaxy.clock import Clock
 from imcaxy.store.catalog.connections import Connections
-from imcaxy.store.threads import Threads
+from imcaxy.store.threads import Threads, deadline
 
 T = TypeVar("T")
 
@@ -48,25 +48,29 @@ class GroupCommit:
         self._running = False
 
     async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """What `function` returned, durable. Raises sqlite3.Error, OSError, TimeoutError."""
+        """What `function` returned, durable. Raises sqlite3.Error, OSError, TimeoutError.
+
+        It may be called twice, the first time in a transaction that is rolled back.
+        """
         if len(self._waiting) >= _BACKLOG:
             raise TimeoutError
         write = _Write(function)
         self._waiting.append(write)
         if not self._running:
             self._begin()
-        try:
-            async with asyncio.timeout(self._timeout):
+        with deadline(write.future, self._timeout):
+            try:
                 return await write.future
-        finally:
-            if write.future.cancelled():
+            except (TimeoutError, asyncio.CancelledError):
                 with contextlib.suppress(ValueError):
                     self._waiting.remove(write)
+                raise
 
     async def close(self) -> None:
         """End the thread; writes that wait fail."""
         for write in self._waiting:
-            write.future.set_exception(TimeoutError())
+            if not write.future.done():
+                write.future.set_exception(TimeoutError())
         self._waiting.clear()
         await self._thread.close(self._timeout)
 
@@ -97,12 +101,32 @@ class GroupCommit:
         self._begin()
 
 
+class _OneFailed(Exception):
+    """A write of several failed, and none of them is written yet."""
+
+
 def _transaction(
     connection: sqlite3.Connection, batch: Sequence[_Write[Any]]
 ) -> Sequence[_Outcome]:
+    """All in one go; where one of them fails, all once more, each to be rolled back alone.
+
+    A savepoint each would cost more than most writes do: two statements, and so two turns at the
+    interpreter's lock, which the event loop wants, too.
+    """
+    if len(batch) > 1:
+        with contextlib.suppress(_OneFailed):
+            return _committed(connection, batch, _together)
+    return _committed(connection, batch, _apart)
+
+
+def _committed(
+    connection: sqlite3.Connection,
+    batch: Sequence[_Write[Any]],
+    attempt: Callable[[sqlite3.Connection, _Write[Any]], _Outcome],
+) -> Sequence[_Outcome]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [_attempt(connection, write) for write in batch]
+        outcomes = [attempt(connection, write) for write in batch]
         connection.execute("COMMIT")
     except BaseException:
         with contextlib.suppress(sqlite3.Error):
@@ -111,8 +135,17 @@ def _transaction(
     return outcomes
 
 
-def _attempt(connection: sqlite3.Connection, write: _Write[Any]) -> _Outcome:
-    if write.future.cancelled():  # given up while BEGIN waited for a lock
+def _together(connection: sqlite3.Connection, write: _Write[Any]) -> _Outcome:
+    if write.future.done():  # given up while BEGIN waited for a lock
+        return _Outcome(None, None)
+    try:
+        return _Outcome(write.function(connection), None)
+    except Exception as error:
+        raise _OneFailed from error
+
+
+def _apart(connection: sqlite3.Connection, write: _Write[Any]) -> _Outcome:
+    if write.future.done():
         return _Outcome(None, None)
     connection.execute("SAVEPOINT one")
     try:

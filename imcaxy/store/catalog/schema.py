@@ -75,6 +75,9 @@ ENTRY = (
     "blob, signature, keys, as_of, as_of_request, length, digest, media_type, etag, made_at, "
     "cost, used, request, uses, seen"
 )
+ENTRY_KEYS = (  # of a blob, from the keys as they stand in its row
+    "INSERT OR IGNORE INTO entry_keys (blob, key) SELECT ?, value FROM json_each(?)"
+)
 CLAIM = "signature, number, by, blob, keys, as_of, as_of_request, beat, outcome"
 
 # Its columns stand in the order of CLAIM: ?1 is the signature, ?6 and ?7 are as_of.

@@ -164,9 +164,9 @@ class SQLiteCatalog:
         def insert(connection: sqlite3.Connection) -> None:
             marks = ",".join("?" * 15)
             sql = f"INSERT INTO entries ({schema.ENTRY}) VALUES ({marks})"  # noqa: S608 - a constant
-            connection.execute(sql, rows.from_entry(entry))
-            sql = "INSERT OR IGNORE INTO entry_keys (blob, key) VALUES (?, ?)"
-            connection.executemany(sql, ((entry.blob, key) for key in entry.keys))
+            values = rows.from_entry(entry)
+            connection.execute(sql, values)
+            connection.execute(schema.ENTRY_KEYS, (values[0], values[2]))
             if ended is not None:
                 connection.execute(schema.END_CLAIM, _end(ended, ended.outcome))
 
@@ -391,12 +391,13 @@ class SQLiteCatalog:
             try:
                 return await self._writer.write(function)
             except sqlite3.Error as error:
-                if not faults.is_full(error) or not await self._writer.write(self._give_up_reserve):
+                # Not as a write, which may be called twice.
+                if not faults.is_full(error) or not await self._give_up_reserve():
                     raise
             return await self._writer.write(function)
 
-    def _give_up_reserve(self, _: sqlite3.Connection) -> bool:
-        return self._reserve.release()
+    async def _give_up_reserve(self) -> bool:
+        return await self._readers.run(self._reserve.release, self._timeout)
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
         if self._closed:
