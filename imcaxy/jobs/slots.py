@@ -110,11 +110,11 @@ class Slots:
     async def _turn(self, place: _Place) -> _Grant:
         self._queue.append(place)
         try:
-            async with asyncio.timeout(self._wait):
-                if place.cost.pixels is not None:
-                    await asyncio.sleep(0)  # let those come who waited for the same source
-                self._hand_on()  # a short one may begin although others wait
-                if place.grant is None:
+            if place.cost.pixels is not None:
+                await asyncio.sleep(0)  # let those come who waited for the same source
+            self._hand_on()  # a short one may begin although others wait
+            if place.grant is None:
+                async with asyncio.timeout(self._wait):
                     await place.turn
         except (TimeoutError, asyncio.CancelledError) as error:
             if place.grant is not None:

@@ -97,6 +97,8 @@ def _parameter(part: str) -> str:
     name, equals, value = part.partition("=")
     if not equals:
         return _value(name)
+    if _HARMLESS.fullmatch(name):  # nearly all: nothing in it to decode, or to encode
+        return f"{name}={HIDDEN if name.casefold() in _SECRETS else _value(value)}"
     if unquote(name).strip().casefold() in _SECRETS:
         return f"{quote(name, safe=_PLAIN + '%')}={HIDDEN}"
     return f"{quote(name, safe=_PLAIN + '%')}={_value(value)}"

@@ -196,6 +196,8 @@ class Engine:
             if received > self._bounds.max_bytes:
                 raise too_large(received, self._bounds.max_bytes)
             yield piece
+            if response.content.at_eof() and response.content.exception() is None:
+                return  # the framing's own end: nothing to wait for
             with at_the_edge():
                 async with asyncio.timeout_at(min(loop.time() + self._bounds.stall, deadline)):
                     piece = await response.content.read(CHUNK)
