@@ -46,7 +46,7 @@ async def test_explain_and_purge_tell_both_workers_apart(tmp_path: Path) -> None
 
 
 async def test_purge_names_a_stopped_worker_and_ends_with_3(tmp_path: Path) -> None:
-    async with stack(tmp_path, workers=2, purge_timeout=0.5, **SETTINGS) as stage:
+    async with stack(tmp_path, workers=2, purge_timeout=1.5, **SETTINGS) as stage:
         await held_somewhere(stage)
         stopped = min(Crew(stage.server).pids)
         os.kill(stopped, signal.SIGSTOP)
