@@ -27,16 +27,6 @@ def alive(pid: int) -> bool:
     return _status(pid).get("State", "Z")[0] not in "ZX"
 
 
-def asleep(pid: int) -> bool:
-    """Whether each of its threads waits for something."""
-    try:
-        paths = list(Path(f"/proc/{pid}/task").iterdir())
-        states = [(path / "stat").read_text().rpartition(")")[2].split()[0] for path in paths]
-    except OSError:
-        return False
-    return all(state in "SI" for state in states)
-
-
 def proportional(pid: int) -> int:
     """Bytes in memory, shared pages counted by their share (PSS); 0 for one that is gone."""
     try:

@@ -34,9 +34,21 @@ class Site:
     def makers(self) -> set[int]:
         return set(processes.children(self.server.process.pid))
 
+    def spent(self) -> dict[int, float]:
+        """Seconds of processor time, by maker."""
+        return {pid: processes.cpu(pid) for pid in self.makers()}
+
+    async def rest(self) -> None:
+        """Return once no maker has worked for a while, so that none is starting any more."""
+        before, quiet = self.spent(), 0
+        while quiet < 10:
+            await asyncio.sleep(0.05)
+            now = self.spent()
+            before, quiet = now, quiet + 1 if now == before else 0
+
     async def busy(self) -> int:
         """The maker that works, once one has been seen to."""
-        spent = {pid: processes.cpu(pid) for pid in self.makers()}
+        spent = self.spent()
         for _ in range(500):
             await asyncio.sleep(0.02)
             for pid in self.makers():
@@ -62,14 +74,14 @@ async def site(directory: Path, **settings: object) -> AsyncIterator[Site]:
     async with Server(directory, source_dir=sources, **settings) as server:
         here = Site(server)
         assert (await here.small(10)).status == 200  # a maker has started
+        async with asyncio.timeout(30):
+            await here.rest()
         yield here
 
 
 async def test_bomb_is_refused_at_once_and_no_maker_sees_it(tmp_path: Path) -> None:
     async with site(tmp_path) as here:
-        makers = here.makers()
-        await eventually(lambda: all(processes.asleep(pid) for pid in makers))
-        spent = {pid: processes.cpu(pid) for pid in makers}
+        makers, spent = here.makers(), here.spent()
         before = processes.peak(here.server.process.pid)
         for width in range(100, 105):  # five signatures: none is answered from a remembered failure
             response = await here.server.client.get(
@@ -81,7 +93,7 @@ async def test_bomb_is_refused_at_once_and_no_maker_sees_it(tmp_path: Path) -> N
             assert problem["value"].startswith("20000x20000")
             assert await here.seconds(response) < 0.5  # benchmarks/refuse.py has the real figure
         assert here.makers() == makers
-        assert {pid: processes.cpu(pid) for pid in makers} == spent
+        assert here.spent() == spent
         assert processes.peak(here.server.process.pid) - before < 8 * 1024 * 1024
 
 
