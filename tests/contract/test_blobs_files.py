@@ -14,6 +14,6 @@ class TestFileBlobs(BlobsSuite):
     @pytest.fixture
     def tamper(self, tmp_path: Path) -> Tamper:
         def replace(name: str, body: bytes) -> None:
-            (tmp_path / "blobs" / name[:2] / name[2:4] / name).write_bytes(body)
+            (tmp_path / "blobs" / name[:2] / name).write_bytes(body)
 
         return replace

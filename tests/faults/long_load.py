@@ -259,24 +259,16 @@ def told(output: str) -> Counter[str]:
 
 
 class Disk:
-    """Bytes of the blocks of all files of a server, every file looked at each time.
-
-    Folders are listed anew only when they have changed: kept pictures have 65,536 of them, and
-    listing all took half of a core.
-    """
+    """Bytes of the blocks of all files and folders of a server."""
 
     def __init__(self, data: Path) -> None:
         self._data = str(data)
-        self._known: dict[str, _Listing] = {}
 
     def taken(self) -> tuple[int, int]:
         """Those that the disk limit is for, and those beside it."""
         disk = beside = 0
-        waiting = [self._data]
-        while waiting:
-            listing = self._list(waiting.pop())
-            waiting += listing.folders
-            for path in listing.files:
+        for folder, _, names in os.walk(self._data):
+            for path in (folder, *(f"{folder}/{name}" for name in names)):
                 try:
                     size = os.stat(path).st_blocks * 512  # noqa: PTH116 - very many
                 except FileNotFoundError:
@@ -286,34 +278,6 @@ class Disk:
                 else:
                     disk += size
         return disk, beside
-
-    def _list(self, folder: str) -> "_Listing":
-        try:
-            changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - very many
-            known = self._known.get(folder)
-            same = known is not None and known.changed == changed
-            if known is not None and same and known.settled:
-                return known
-            with os.scandir(folder) as found:
-                entries = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in found]
-        except FileNotFoundError:
-            return _Listing(0, settled=False, folders=[], files=[])
-        # Listed in the tick of its last change it may change once more and not tell.
-        listing = self._known[folder] = _Listing(
-            changed,
-            settled=same,
-            folders=[path for path, is_folder in entries if is_folder],
-            files=[path for path, is_folder in entries if not is_folder],
-        )
-        return listing
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    changed: int  # nanoseconds
-    settled: bool  # whether it had not changed since the sample before
-    folders: list[str]
-    files: list[str]
 
 
 def main() -> int:

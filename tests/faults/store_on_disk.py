@@ -63,7 +63,7 @@ class Disk:
 
     def path(self, kept: Kept) -> Path:
         name = kept.entry.blob
-        return self.directory / "blobs" / name[:2] / name[2:4] / name
+        return self.directory / "blobs" / name[:2] / name
 
     def blob_files(self) -> set[str]:
         root = self.directory / "blobs"

@@ -38,7 +38,9 @@ _READ = 4 * CHUNK  # bytes read ahead per trip to a thread; also held per runnin
 
 
 class FileBlobs:
-    """Blobs as `<root>/<aa>/<bb>/<name>`, the two levels being the name's first letters.
+    """Blobs as `<root>/<aa>/<name>`, a folder for each of the 256 beginnings of a name.
+
+    A second level would be 65,536 folders, 256 MiB of blocks, to be made while pictures wait.
 
     A file gets its name when all its bytes are on the disk, and the directory is synced before
     `put` returns. A root that is gone or was replaced (an unmounted disk) is a BlobError, never a
@@ -227,7 +229,7 @@ class FileBlobs:
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise BlobError("A blob's name cannot be used.", value=name, accepted=_NAME.pattern)
-        return self._root / name[:2] / name[2:4] / name
+        return self._root / name[:2] / name
 
     def _open(self, path: Path, expected: BlobSum) -> OpenFile:
         try:

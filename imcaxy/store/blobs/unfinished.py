@@ -92,7 +92,7 @@ class Unfinished:
         try:
             parent = _open_directory(path.parent)
         except FileNotFoundError:
-            _make_parents(path)
+            _make_parent(path)
             parent = _open_directory(path.parent)
         try:
             self._link(path, parent)
@@ -138,14 +138,11 @@ def _open_directory(directory: Path) -> int:
     return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _make_parents(path: Path) -> None:
-    """Make the two levels above a blob, durably; never the root, which may be unmounted."""
-    for level in (path.parent.parent, path.parent):
-        try:
-            level.mkdir()
-        except FileExistsError:
-            continue
-        sync_directory(level.parent)
+def _make_parent(path: Path) -> None:
+    """Make the folder of a blob, durably; never the root, which may be unmounted."""
+    with contextlib.suppress(FileExistsError):
+        path.parent.mkdir()
+        sync_directory(path.parent.parent)
 
 
 def _is_free(path: Path) -> bool:

@@ -51,7 +51,7 @@ class World:
 
     @property
     def file(self) -> Path:
-        (path,) = self.root.glob("*/*/blob-1")
+        (path,) = self.root.glob("*/blob-1")
         return path
 
 
@@ -142,7 +142,7 @@ async def test_large_picture_is_readable_from_its_look_up_on_whatever_is_deleted
     await world.store.forget((await world.look_up()).entry)
     made = await world.keep(large, name="blob-2")
     found = await world.look_up()
-    (path,) = world.root.glob("*/*/blob-2")
+    (path,) = world.root.glob("*/blob-2")
     path.unlink()
     assert await body_of(made) == await body_of(found) == large
     assert await world.store.look_up("signature") is None

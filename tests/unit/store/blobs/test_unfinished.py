@@ -25,7 +25,7 @@ def files(directory: Path) -> set[str]:
 
 
 def test_published_file_has_its_bytes_and_leaves_nothing_else(tmp: Path, nameless: bool) -> None:
-    path = tmp.parent / "aa" / "bb" / "name"
+    path = tmp.parent / "aa" / "name"
     total = Unfinished(tmp, nameless).write(b"pic").write(b"ture").publish(path)
     assert total == BlobSum(7, sha256(b"picture").hexdigest())
     assert path.read_bytes() == b"picture"
@@ -43,7 +43,7 @@ def test_unpublished_file_is_not_seen_and_abandoned_it_is_gone(tmp: Path, namele
 
 
 def test_taken_name_is_refused_and_keeps_its_bytes(tmp: Path, nameless: bool) -> None:
-    path = tmp.parent / "aa" / "bb" / "name"
+    path = tmp.parent / "aa" / "name"
     Unfinished(tmp, nameless).write(b"first").publish(path)
     with pytest.raises(FileExistsError):
         Unfinished(tmp, nameless).write(b"second").publish(path)
@@ -53,7 +53,7 @@ def test_taken_name_is_refused_and_keeps_its_bytes(tmp: Path, nameless: bool) ->
 
 def test_no_descriptor_is_left(tmp: Path, nameless: bool) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    Unfinished(tmp, nameless).write(b"x").publish(tmp.parent / "aa" / "bb" / "name")
+    Unfinished(tmp, nameless).write(b"x").publish(tmp.parent / "aa" / "name")
     Unfinished(tmp, nameless).write(b"x").abandon()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
