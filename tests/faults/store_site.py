@@ -20,6 +20,8 @@ TIMEOUT = 0.5  # seconds; IMCAXY_STORE_TIMEOUT
 LATE = 4 * TIMEOUT + 1.0  # seconds that an answer may take while the store is broken
 SMALL = png_of(2000, seed=1)  # held in memory
 LARGE = png_of(600_000, seed=2)  # over a quarter of the memory tier: only ever on the disk
+UNREAD = png_of(600_000, seed=5)  # the same, and its file is not open as that of the other is
+KEPT = 3  # these
 
 # Whether what is on the disk can be read. After a write that fails the store is left alone for a
 # moment, so "either" is what a disk that only refuses writes comes to.
@@ -28,7 +30,7 @@ Disk = Literal["gone", "readable", "either"]
 
 @asynccontextmanager
 async def site(directory: Path, **settings: object) -> AsyncIterator[Stack]:
-    """A server that holds width 1 in memory and has widths 1 and 2 on the disk."""
+    """A server that holds width 1 in memory, has 2 on the disk and open, and 3 on the disk."""
     chosen = {"memory_limit": "1MiB", "store_timeout": TIMEOUT, **settings}
     async with stack(directory, **chosen) as stage:
         for width, body, tier in ((1, SMALL, "memory"), (2, LARGE, "disk")):
@@ -36,6 +38,9 @@ async def site(directory: Path, **settings: object) -> AsyncIterator[Stack]:
             assert (await stage.get(width)).body == body
             await hit(stage, width, body, tier)
             await eventually(lambda: datadir.kept(data(stage)) == width)  # noqa: B023 - called here
+        stage.imaginary.answer(Answer(UNREAD))
+        assert (await stage.get(3)).body == UNREAD
+        await eventually(lambda: datadir.kept(data(stage)) == KEPT)
         yield stage
 
 
@@ -68,7 +73,7 @@ async def hit(stage: Stack, width: int, body: bytes, tier: str, within: float = 
 
 
 async def served_while_broken(stage: Stack, disk: Disk) -> None:
-    """Hits in memory go on; misses are made and sent, each time anew."""
+    """Hits in memory and in open files go on; misses are made and sent, each time anew."""
     await _served(stage, disk)
     await asyncio.sleep(2 * TIMEOUT)  # what hangs has been given up, and was not kept meanwhile
     made = stage.imaginary.made
@@ -86,10 +91,11 @@ async def _served(stage: Stack, disk: Disk) -> None:
     for width in (11, 12, 13, 11):
         assert "fwd=miss" in status(await good(stage, width, body))
         assert status(await good(stage, 1, SMALL)) == "Imcaxy; hit; detail=memory"
+    assert status(await good(stage, 2, LARGE)) == "Imcaxy; hit; detail=disk"
     together = await asyncio.gather(*(good(stage, width, body) for width in range(20, 40)))
     assert all("fwd=miss" in status(response) for response in together)
-    stage.imaginary.answer(Answer(LARGE))
-    found = status(await good(stage, 2, LARGE))
+    stage.imaginary.answer(Answer(UNREAD))
+    found = status(await good(stage, 3, UNREAD))
     assert "fwd=miss" in found or disk != "gone"
     assert "hit; detail=disk" in found or disk != "readable"
 

@@ -14,6 +14,7 @@ from tests.e2e.harness import Answer, Hold, eventually, png_of
 from tests.faults import datadir
 from tests.faults.store_on_disk import program, wait_for
 from tests.faults.store_site import (
+    KEPT,
     LARGE,
     SMALL,
     TIMEOUT,
@@ -192,12 +193,12 @@ async def test_i18_failed_entry_is_no_row_and_the_next_request_keeps(tmp_path: P
             assert response.body == body
             await eventually(lambda: "a picture was not kept" in stage.server.output)
         await asyncio.sleep(TIMEOUT)  # a write that still waited for the lock had its turn
-        assert datadir.kept(data(stage)) == 2
+        assert datadir.kept(data(stage)) == KEPT
         await asyncio.sleep(PAUSE)
         again = await good(stage, 60, body)
         assert status(again) == "Imcaxy; fwd=miss; stored"
         assert again.headers["etag"] == response.headers["etag"]
-        await eventually(lambda: datadir.kept(data(stage)) == 3)
+        await eventually(lambda: datadir.kept(data(stage)) == KEPT + 1)
         await whole_again(stage)
         await hit(stage, 60, body, "disk")
 
@@ -209,12 +210,12 @@ async def test_i19_killed_between_blob_and_entry(tmp_path: Path) -> None:
         stage.imaginary.answer(Answer(body, hold=hold), Answer(body))
         reader = await stage.begin(70)
         await hold.reached()
-        kept = len(list((data(stage) / "blobs").glob("??/??/*")))
+        kept = len(list((data(stage) / "blobs").glob("??/*")))
         with locked(data(stage) / "catalog.sqlite3"):
             hold.release()
             response = await reader.rest()
             assert response.body == body
-            await eventually(lambda: len(list((data(stage) / "blobs").glob("??/??/*"))) == kept + 1)
+            await eventually(lambda: len(list((data(stage) / "blobs").glob("??/*"))) == kept + 1)
             await stage.server.kill()
         left = datadir.look(data(stage))
         assert len(left.orphans) == 1
@@ -260,7 +261,7 @@ async def test_i20_blob_damaged_past_its_first_bytes_breaks_one_answer_and_heals
         await stage.server.start()
         stage.imaginary.answer(Answer(body))
         await good(stage, 80, body)
-        await eventually(lambda: datadir.kept(data(stage)) == 3)
+        await eventually(lambda: datadir.kept(data(stage)) == KEPT + 1)
         await stage.server.kill()
         files = datadir.look(data(stage)).files
         (name,) = files.keys() - before
@@ -271,7 +272,7 @@ async def test_i20_blob_damaged_past_its_first_bytes_breaks_one_answer_and_heals
         assert status(broken) == "Imcaxy; hit; detail=disk"
         assert not broken.whole
         assert broken.body == body[: len(broken.body)]
-        await eventually(lambda: datadir.kept(data(stage)) == 2)
+        await eventually(lambda: datadir.kept(data(stage)) == KEPT)
         assert status(await good(stage, 80, body)) == "Imcaxy; fwd=miss; stored"
         await hit(stage, 80, body, "disk", within=10.0)
         assert stage.imaginary.made == made + 1
