@@ -149,9 +149,13 @@ class Sender:
         answer, although all announced bytes are there.
         """
         async with Progress() as progress:
-            if (part := _part_of_file(answer)) is not None:
-                await self._give(exchange, first, progress)
-                await self._write_file(exchange, answer, part, progress)
+            part = _part_of_file(answer)
+            if part is not None and (sender := self._sender(exchange, progress)) is not None:
+                try:
+                    await self._give(exchange, first, progress)
+                    await self._write_file(exchange, answer, part, sender, progress)
+                finally:
+                    sender.close()
                 first = b""
             piece: bytes | memoryview | None = first or None
             while piece is not None:
@@ -167,26 +171,34 @@ class Sender:
             raise InternalError("a body that ended early")
         await self._finish(exchange)
 
-    async def _write_file(
-        self, exchange: Exchange, answer: Answer, part: "_PartOfFile", progress: Progress
-    ) -> None:
-        """The rest of a long part of a file: by the kernel, what it has in its memory."""
+    def _sender(self, exchange: Exchange, progress: Progress) -> FileSender | None:
+        """None when the process has no descriptor left for it: the body goes piece by piece."""
         transport = exchange.request.transport
         if transport is None:
             raise ConnectionResetError
-        sender = FileSender(transport, progress, self._client_timeout)
         try:
-            while (offset := part.start + exchange.sent) < part.stop:
-                progress.expect(self._piece_timeout)
-                reached = await sender.send(part.file, offset, part.stop)
-                exchange.sent += reached - offset
-                burst = Span(reached, min(reached + BURST, part.stop))  # on the disk: waits for it
-                if reached < part.stop:
-                    async with contextlib.aclosing(_pieces(replace(answer, body=(burst,)))) as rest:
-                        async for piece in rest:
-                            await self._give(exchange, piece, progress)
-        finally:
-            sender.close()
+            return FileSender(transport, progress, self._client_timeout)
+        except OSError:
+            return None
+
+    async def _write_file(
+        self,
+        exchange: Exchange,
+        answer: Answer,
+        part: "_PartOfFile",
+        sender: FileSender,
+        progress: Progress,
+    ) -> None:
+        """The rest of a long part of a file: by the kernel, what it has in its memory."""
+        while (offset := part.start + exchange.sent) < part.stop:
+            progress.expect(self._piece_timeout)
+            reached = await sender.send(part.file, offset, part.stop)
+            exchange.sent += reached - offset
+            burst = Span(reached, min(reached + BURST, part.stop))  # on the disk: waits for it
+            if reached < part.stop:
+                async with contextlib.aclosing(_pieces(replace(answer, body=(burst,)))) as rest:
+                    async for piece in rest:
+                        await self._give(exchange, piece, progress)
 
     async def _give(
         self, exchange: Exchange, piece: bytes | memoryview, progress: Progress

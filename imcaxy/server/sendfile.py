@@ -65,6 +65,7 @@ class FileSender:
     """
 
     def __init__(self, transport: asyncio.Transport, progress: Progress, timeout: float) -> None:
+        """Raises OSError when there is no descriptor left for the copy."""
         self._transport = transport
         self._progress = progress
         self._timeout = timeout

@@ -14,6 +14,7 @@ from tests.faults.store_site import (
     LARGE,
     LATE,
     SMALL,
+    UNREAD,
     data,
     good,
     loop_mounted,
@@ -140,11 +141,14 @@ async def test_i18_i21_no_descriptor_left(tmp_path: Path) -> None:
                 held = await kept.get(stage.target(1))
                 assert status(held) == "Imcaxy; hit; detail=memory"
                 assert digest(held.body) == digest(SMALL)
-            stage.imaginary.answer(Answer(LARGE))
             large = await kept.get(stage.target(2))
             assert large.whole
             assert digest(large.body) == digest(LARGE)
-            assert "fwd=miss" in status(large)
+            assert status(large) == "Imcaxy; hit; detail=disk", "its file is open"
+            stage.imaginary.answer(Answer(UNREAD))
+            unread = await kept.get(stage.target(3))
+            assert digest(unread.body) == digest(UNREAD)
+            assert "fwd=miss" in status(unread)
             new = asyncio.gather(stage.get(1))  # a connection takes a descriptor too
             await asyncio.sleep(1.0)
             assert (await kept.get(stage.target(1))).whole

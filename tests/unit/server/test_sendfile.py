@@ -1,5 +1,6 @@
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -98,6 +99,25 @@ async def test_bytes_on_the_disk_come_piece_by_piece(
     file.resident = resident
     wire, variant = await asked(house, file)
     reply = await wire.reply()
+    assert (reply.whole, reply.body == BODY) == (True, True)
+    assert variant.pieces > 1
+
+
+async def test_file_comes_piece_by_piece_when_no_descriptor_is_left(
+    house: House, file: OnDisk
+) -> None:
+    wire = await house.wire()
+    assert (await wire.get("/healthz")).status == 200
+    variant = FileVariant(file)
+    house.proxy.put("resize", variant)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(file.descriptor)  # the lowest number that is free
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        reply = await wire.get(TARGET)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (reply.whole, reply.body == BODY) == (True, True)
     assert variant.pieces > 1
 
