@@ -83,7 +83,7 @@ class Scrub:
                     await self._clock.sleep(ahead)
         except (BlobMissing, BlobCorrupt) as error:
             # It may have been evicted since the page was read.
-            if await self._catalog.entry_exists(entry.blob):
+            if await self._catalog.named((entry.blob,)):
                 await self._damaged(entry, error.kind)
         finally:
             await close(pieces)

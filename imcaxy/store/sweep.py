@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -17,7 +18,7 @@ SIGNATURE = "sweep"  # of the claim under which one instance sweeps; no picture 
 _PAGE = 500  # rows read at a time
 _PAGES = 200  # pages of one kind in one sweep; what is left is the next one's
 _CLAIMS = 5_000  # claims looked at together
-_CLAIMS_FOR = 3.0  # seconds that claims may take of one sweep: what is evicted must not wait
+_CLAIMS_FOR = 5.0  # seconds that claims may take of one sweep: what is evicted must not wait
 _BEAT = 1.0  # seconds between two signs of life
 _TOGETHER = 64  # rows removed at a time: in SQLite they share one transaction and one fsync
 
@@ -135,7 +136,8 @@ class Sweep:
         """Bury the blobs of ended claims that no entry names, then remove the rows.
 
         They are buried, not deleted: an entry may have named such a blob, been read and been
-        removed a moment ago, and its readers have until the end of the longest response.
+        removed a moment ago, and its readers have until the end of the longest response. Of a claim
+        that ended with its entry, whoever removes the entry buries the blob.
         """
         until = self._clock.now() + _CLAIMS_FOR
         for _ in range(_PAGES):
@@ -143,11 +145,12 @@ class Sweep:
             highest: dict[str, int] = {}
             for claim in page:
                 highest[claim.signature] = max(claim.number, highest.get(claim.signature, 0))
-            free = [
-                claim
-                for claim in page
-                if await self._is_over(claim, is_last=claim.number == highest[claim.signature])
-            ]
+            free = []
+            for place, claim in enumerate(page):
+                if place % _TOGETHER == 0:
+                    await asyncio.sleep(0)  # requests have their turn in between
+                if await self._is_over(claim, is_last=claim.number == highest[claim.signature]):
+                    free.append(claim)
             self._watch.keep_only(page)
             for at in range(0, len(free), _TOGETHER):
                 if self._clock.now() >= until:
@@ -155,7 +158,8 @@ class Sweep:
                     return
                 await self._go_on()
                 some = free[at : at + _TOGETHER]
-                await asyncio.gather(*map(self._remove_claim, some))
+                await self._bury_lost(some)
+                await self._catalog.delete_claims(some)
                 swept.claims += len(some)
             if len(page) < _CLAIMS or not free:
                 break
@@ -166,13 +170,14 @@ class Sweep:
         state = await self._watch.look(claim)
         if not state.ended or (is_last and claim.signature == SIGNATURE):  # this sweep's own
             return False
-        seconds = max(state.seconds, self._clock.wall() - _ended_at(claim))
+        seconds = max(state.seconds, self._clock.wall() - _outcome(claim).at)
         return not is_last or seconds >= self._limits.outcome_life
 
-    async def _remove_claim(self, claim: Claim) -> None:
-        if claim.blob and not await self._catalog.entry_exists(claim.blob):
-            await self._catalog.bury(claim.blob, self._clock.wall())
-        await self._catalog.delete_claim(claim)
+    async def _bury_lost(self, claims: Sequence[Claim]) -> None:
+        lost = [claim.blob for claim in claims if claim.blob and not _outcome(claim).kept]
+        named = await self._catalog.named(lost)
+        now = self._clock.wall()
+        await asyncio.gather(*(self._catalog.bury(each, now) for each in lost if each not in named))
 
     async def _sweep_inert(self) -> int:
         """Not while an invalidation is being counted and cleared: what it hits is listed there.
@@ -228,14 +233,14 @@ class Sweep:
         before = self._clock.wall() - self._limits.longest_response
         for _ in range(_PAGES):
             page = await self._catalog.trash(before, _PAGE)
-            free = [row for row in page if not await self._catalog.entry_exists(row.blob)]
+            named = await self._catalog.named([row.blob for row in page])
             again = set(await self._catalog.trash(before, _PAGE))
-            free = [row for row in free if row in again]
+            free = [row for row in page if row.blob not in named and row in again]
             for at in range(0, len(free), _TOGETHER):
                 await self._go_on()
                 some = free[at : at + _TOGETHER]
                 await asyncio.gather(*(self._blobs.delete(row.blob) for row in some))
-                await asyncio.gather(*(self._catalog.delete_trash(row) for row in some))
+                await self._catalog.delete_trash(some)
             removed += len(free)
             if len(page) < _PAGE or not free:
                 break
@@ -252,9 +257,15 @@ class Sweep:
         return removed
 
 
-def _ended_at(claim: Claim) -> float:
-    """When the owner says that its job ended, in seconds since 1970 UTC; infinity when unsaid."""
+class _Outcome(NamedTuple):
+    at: float  # when the owner says that its job ended, in seconds since 1970 UTC
+    kept: bool  # whether an entry was written with it, or before it
+
+
+def _outcome(claim: Claim) -> _Outcome:
+    """What the owner says; of one that says nothing, that it kept nothing and has yet to end."""
     try:
-        return float(orjson.loads(claim.outcome or "")["at"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return float("inf")
+        told = orjson.loads(claim.outcome or "")
+        return _Outcome(float(told["at"]), told.get("kept") is True)
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        return _Outcome(float("inf"), kept=False)

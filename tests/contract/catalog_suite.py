@@ -194,8 +194,8 @@ class CatalogSuite:
         for blob in ("blob-1", "blob-2", "blob-3"):
             await catalog.insert_entry(an_entry(blob, signature=blob))
         await catalog.delete_entries(["blob-1", "blob-3", "blob-9"], 50.5)
-        assert await catalog.entry_exists("blob-2")
-        assert not await catalog.entry_exists("blob-1")
+        assert await catalog.named(["blob-1", "blob-2", "blob-3"]) == {"blob-2"}
+        assert await catalog.named([]) == frozenset()
         buried = [row.blob for row in await catalog.trash(51, 10)]
         assert sorted(buried) == ["blob-1", "blob-3", "blob-9"]
         assert [entry.blob for entry in await catalog.stale(["file"], 9, 10)] == ["blob-2"]
@@ -205,12 +205,12 @@ class CatalogSuite:
         entry = an_entry(seen=seen)
         await catalog.insert_entry(entry)
         assert await other.find("signature") == entry
-        assert await other.entry_exists("blob-1")
+        assert await other.named(["blob-1"]) == {"blob-1"}
 
     async def test_unknown_signature_finds_none(self, catalog: Catalog) -> None:
         await catalog.insert_entry(an_entry())
         assert await catalog.find("another") is None
-        assert not await catalog.entry_exists("another")
+        assert not await catalog.named(["another"])
 
     async def test_blob_named_twice_raises_and_keeps_the_first(self, catalog: Catalog) -> None:
         await catalog.insert_entry(an_entry())
@@ -279,7 +279,7 @@ class CatalogSuite:
         await catalog.insert_entry(an_entry())
         await catalog.delete_entry("blob-1", 50.5)
         assert await catalog.find("signature") is None
-        assert not await catalog.entry_exists("blob-1")
+        assert not await catalog.named(["blob-1"])
         assert list(await catalog.trash(51, 10)) == [Trash("blob-1", 50.5, 7)]
 
     async def test_entry_deleted_twice_renews_its_burial(self, catalog: Catalog) -> None:
@@ -403,13 +403,15 @@ class CatalogSuite:
             await catalog.insert_entry(an_entry("blob-1"), replace(claim, outcome="kept"))
         assert list(await catalog.claims("signature")) == [claim]
 
-    async def test_claim_deleted_by_number_and_blob(self, catalog: Catalog) -> None:
-        claim = a_claim(1)
-        await catalog.insert_claim(claim)
-        await catalog.delete_claim(replace(claim, blob="of another"))
-        assert len(await catalog.claims("signature")) == 1
-        await catalog.delete_claim(claim)
-        assert len(await catalog.claims("signature")) == 0
+    async def test_claims_deleted_by_number_and_blob(self, catalog: Catalog) -> None:
+        first, second, third = a_claim(1), a_claim(2), a_claim(3)
+        for claim in (first, second, third):
+            await catalog.insert_claim(claim)
+        await catalog.delete_claims([])
+        await catalog.delete_claims([replace(first, blob="of another"), second])
+        assert list(await catalog.claims("signature")) == [third, first]
+        await catalog.delete_claims([first, second, third])
+        assert list(await catalog.claims("signature")) == []
 
     async def test_trash_is_given_only_when_older(self, catalog: Catalog) -> None:
         await catalog.bury("blob-1", 10.0)
@@ -422,10 +424,12 @@ class CatalogSuite:
         await catalog.bury("blob-1", 10.0)
         (row,) = await catalog.trash(11.0, 10)
         await catalog.bury("blob-1", 10.5)
-        await catalog.delete_trash(row)
+        await catalog.bury("blob-2", 10.0)
+        (other,) = (each for each in await catalog.trash(11.0, 10) if each.blob == "blob-2")
+        await catalog.delete_trash([row, other])
         (renewed,) = await catalog.trash(11.0, 10)
         assert renewed == Trash("blob-1", 10.5)
-        await catalog.delete_trash(renewed)
+        await catalog.delete_trash([renewed])
         assert not await catalog.trash(11.0, 10)
 
     async def test_instance_written_twice_is_one_row(

@@ -167,9 +167,9 @@ class FakeCatalog:
         found = {entry.blob: entry for key in keys for entry in self.rows.stale(key, below)}
         return list(found.values())[:limit]
 
-    async def entry_exists(self, blob: str) -> bool:
-        await self._meet("entry_exists")
-        return blob in self.rows.entries
+    async def named(self, blobs: Sequence[str]) -> frozenset[str]:
+        await self._meet("named")
+        return frozenset(blobs) & self.rows.entries.keys()
 
     async def inert_entries(self, limit: int) -> Sequence[Entry]:
         await self._meet("inert_entries")
@@ -232,10 +232,11 @@ class FakeCatalog:
         if (held := self._held(claim)) is not None:
             self.rows.claims[claim.signature, claim.number] = replace(held, outcome=outcome)
 
-    async def delete_claim(self, claim: Claim) -> None:
-        await self._meet("delete_claim")
-        if self._held(claim) is not None:
-            del self.rows.claims[claim.signature, claim.number]
+    async def delete_claims(self, claims: Sequence[Claim]) -> None:
+        await self._meet("delete_claims")
+        for claim in claims:
+            if self._held(claim) is not None:
+                del self.rows.claims[claim.signature, claim.number]
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
         await self._meet("trash")
@@ -246,10 +247,11 @@ class FakeCatalog:
         await self._meet("bury")
         self._bury(blob, at)
 
-    async def delete_trash(self, row: Trash) -> None:
+    async def delete_trash(self, rows: Sequence[Trash]) -> None:
         await self._meet("delete_trash")
-        if self.rows.trash.get(row.blob) == row:
-            del self.rows.trash[row.blob]
+        for row in rows:
+            if self.rows.trash.get(row.blob) == row:
+                del self.rows.trash[row.blob]
 
     async def write_instance(self, instance: Instance) -> None:
         await self._meet("write_instance")

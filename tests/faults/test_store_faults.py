@@ -171,7 +171,7 @@ async def test_flipped_bit_heals_into_a_miss(disk: Disk) -> None:
     body[50_000] ^= 4
     path.write_bytes(body)
     assert await disk.store.look_up("signature") is None
-    assert not await disk.catalog.entry_exists(kept.entry.blob)
+    assert not await disk.catalog.named([kept.entry.blob])
 
 
 async def test_flipped_bit_in_a_large_blob_breaks_the_read(disk: Disk) -> None:
@@ -196,4 +196,4 @@ async def test_deleted_blob_heals_into_a_miss(disk: Disk) -> None:
     disk.restart()
     disk.path(kept).unlink()
     assert await disk.store.look_up("signature") is None
-    assert not await disk.catalog.entry_exists(kept.entry.blob)
+    assert not await disk.catalog.named([kept.entry.blob])

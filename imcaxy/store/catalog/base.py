@@ -223,8 +223,8 @@ class Catalog(Protocol):
         """Entries with one of the keys and an `as_of` below, live or not."""
         ...
 
-    async def entry_exists(self, blob: str) -> bool:
-        """Whether an entry names this blob."""
+    async def named(self, blobs: Sequence[str]) -> frozenset[str]:
+        """Those of these blobs, some hundred, that an entry names."""
         ...
 
     async def inert_entries(self, limit: int) -> Sequence[Entry]:
@@ -275,8 +275,11 @@ class Catalog(Protocol):
         """Write how the job ended; the row stays for the sweep."""
         ...
 
-    async def delete_claim(self, claim: Claim) -> None:
-        """Remove the row that has this signature, number *and* blob."""
+    async def delete_claims(self, claims: Sequence[Claim]) -> None:
+        """Remove the rows that have signature, number *and* blob of one of these, some hundred.
+
+        A failure may leave some of them.
+        """
         ...
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
@@ -287,8 +290,8 @@ class Catalog(Protocol):
         """Put a blob in the trash, or renew it there; a length that is known stays known."""
         ...
 
-    async def delete_trash(self, row: Trash) -> None:
-        """Remove the row if it is still the one that was read."""
+    async def delete_trash(self, rows: Sequence[Trash]) -> None:
+        """Remove each of some hundred rows if it is still the one that was read."""
         ...
 
     async def write_instance(self, instance: Instance) -> None:

@@ -220,9 +220,11 @@ class MongoCatalog:
         chosen = {"keys": {"$in": list(keys)}, "as_of": {"$lt": below}}
         return _rows(documents.to_entry, await self._database.some(ENTRIES, chosen, limit))
 
-    async def entry_exists(self, blob: str) -> bool:
-        """Whether an entry names this blob."""
-        return bool(await self._database.some(ENTRIES, {"_id": blob}, 1, fields=("_id",)))
+    async def named(self, blobs: Sequence[str]) -> frozenset[str]:
+        """Those of these blobs that an entry names."""
+        chosen = {"_id": {"$in": list(blobs)}}
+        found = await self._database.some(ENTRIES, chosen, len(blobs), fields=("_id",))
+        return frozenset(entry["_id"] for entry in found)
 
     async def inert_entries(self, limit: int) -> Sequence[Entry]:
         """Entries that can never be served again, of the next part of all entries."""
@@ -292,9 +294,10 @@ class MongoCatalog:
         """Write how the job ended."""
         await self._database.set_fields(CLAIMS, {documents.claim_id(claim): {"outcome": outcome}})
 
-    async def delete_claim(self, claim: Claim) -> None:
-        """Remove the row that has this signature, number and blob."""
-        await self._database.delete(CLAIMS, {"_id": documents.claim_id(claim)})
+    async def delete_claims(self, claims: Sequence[Claim]) -> None:
+        """Remove the rows that have signature, number and blob of one of these."""
+        names = [documents.claim_id(claim) for claim in claims]
+        await self._database.delete(CLAIMS, {"_id": {"$in": names}})
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
         """Trash buried before that time, oldest first, unless it was buried again since."""
@@ -309,9 +312,10 @@ class MongoCatalog:
         """Put a blob in the trash, or renew it there."""
         await self._bury(blob, at, 0)
 
-    async def delete_trash(self, row: Trash) -> None:
-        """Remove the row, which nobody changes; renewed, it is another one."""
-        await self._database.delete(TRASH, {"blob": row.blob, "at": {"$lte": row.at}})
+    async def delete_trash(self, rows: Sequence[Trash]) -> None:
+        """Remove the rows, which nobody changes; renewed, one is another."""
+        for row in rows:
+            await self._database.delete(TRASH, {"blob": row.blob, "at": {"$lte": row.at}})
 
     async def write_instance(self, instance: Instance) -> None:
         """Insert or overwrite the caller's own row."""

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import orjson
+
 from imcaxy.clock import Clock
 from imcaxy.errors import CatalogError
 from imcaxy.grammar.variant import LOG_START, LogPosition
@@ -206,9 +208,11 @@ class SQLiteCatalog:
         """Entries with one of the keys and an `as_of` below."""
         return await self._by_keys(schema.STALE, keys, below, limit)
 
-    async def entry_exists(self, blob: str) -> bool:
-        """Whether an entry names this blob."""
-        return await self._one("SELECT 1 FROM entries WHERE blob = ?", blob) is not None
+    async def named(self, blobs: Sequence[str]) -> frozenset[str]:
+        """Those of these blobs that an entry names."""
+        sql = "SELECT blob FROM entries WHERE blob IN (SELECT value FROM json_each(?))"
+        names = orjson.dumps(list(blobs)).decode()
+        return frozenset(await self._all(lambda row: str(row[0]), sql, names))
 
     async def inert_entries(self, limit: int) -> Sequence[Entry]:
         """Entries that can never be served again."""
@@ -273,10 +277,11 @@ class SQLiteCatalog:
         """Write how the job ended."""
         await self._execute(schema.END_CLAIM, *_end(claim, outcome))
 
-    async def delete_claim(self, claim: Claim) -> None:
-        """Remove the row that has this signature, number and blob."""
+    async def delete_claims(self, claims: Sequence[Claim]) -> None:
+        """Remove the rows that have signature, number and blob of one of these, in one step."""
         sql = "DELETE FROM claims WHERE signature = ? AND number = ? AND blob = ?"
-        await self._execute(sql, claim.signature, claim.number, claim.blob)
+        names = [(claim.signature, claim.number, claim.blob) for claim in claims]
+        await self._write(lambda connection: connection.executemany(sql, names).rowcount)
 
     async def trash(self, before: float, limit: int) -> Sequence[Trash]:
         """Trash buried before that time, oldest first."""
@@ -287,9 +292,11 @@ class SQLiteCatalog:
         """Put a blob in the trash, or renew it there."""
         await self._execute(schema.BURY, blob, at)
 
-    async def delete_trash(self, row: Trash) -> None:
-        """Remove the row if it is still the one that was read."""
-        await self._execute("DELETE FROM trash WHERE blob = ? AND at = ?", row.blob, row.at)
+    async def delete_trash(self, rows: Sequence[Trash]) -> None:
+        """Remove each row if it is still the one that was read, in one step."""
+        sql = "DELETE FROM trash WHERE blob = ? AND at = ?"
+        names = [(row.blob, row.at) for row in rows]
+        await self._write(lambda connection: connection.executemany(sql, names).rowcount)
 
     async def write_instance(self, instance: Instance) -> None:
         """Insert or overwrite the caller's own row; its lock is taken first, and kept."""

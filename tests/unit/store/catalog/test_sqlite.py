@@ -168,8 +168,7 @@ async def test_usage_counts_the_room_that_rows_leave_behind_in_the_file(
     for claim in claims:
         await catalog.insert_claim(claim)
     full = await catalog.usage()
-    for claim in claims:
-        await catalog.delete_claim(claim)
+    await catalog.delete_claims(claims)
     left = await catalog.usage()
     assert (full.claims, left.claims) == (199, 0)
     assert empty < full.catalog_bytes == left.catalog_bytes
