@@ -36,20 +36,20 @@ class Taken(NamedTuple):
     """Estimated bytes on the disk, rows and the ends of blocks included."""
 
     entries: int
-    trash: int  # and what else goes by itself
+    claims: int
+    goes: int  # by itself: trash, and claims that may come before they are counted again
 
     @property
     def total(self) -> int:
-        """Of both."""
-        return self.entries + self.trash
+        """Of all."""
+        return self.entries + self.claims + self.goes
 
 
 def taken(usage: Usage) -> Taken:
     """What the rows' blobs and the rows themselves take."""
     each = _BLOCK // 2 + _ROW  # on average half of the last block is empty
-    claims = usage.claims * _CLAIM
-    goes = usage.trash_bytes + usage.trash * each + claims + _coming(usage)
-    return Taken(usage.entry_bytes + usage.entries * each, goes)
+    goes = usage.trash_bytes + usage.trash * each + _coming(usage)
+    return Taken(usage.entry_bytes + usage.entries * each, usage.claims * _CLAIM, goes)
 
 
 def slack(usage: Usage) -> int:
@@ -93,9 +93,12 @@ def excess(used: Taken, marks: Marks) -> int:
     """Bytes of entries to evict.
 
     Trash counts for whether, not for how much: it goes by itself, and counted again at each sweep
-    until it has gone it would take the whole cache with it.
+    until it has gone it would take the whole cache with it. Claims go, too, but as many come while
+    a crawl lasts, and then pictures would have no room: they count, up to a quarter of the limit.
     """
-    return max(0, used.entries - marks.low) if used.total > marks.high else 0
+    if used.total <= marks.high:
+        return 0
+    return max(0, used.entries + min(used.claims, marks.limit // 4) - marks.low)
 
 
 def worth(entry: Entry, now: float) -> float:

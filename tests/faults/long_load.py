@@ -259,7 +259,7 @@ def told(output: str) -> Counter[str]:
 
 
 class Disk:
-    """Bytes of the blocks of all files and folders of a server."""
+    """Bytes of the blocks of all files and folders of a server; folders are beside the limit."""
 
     def __init__(self, data: Path) -> None:
         self._data = str(data)
@@ -273,7 +273,7 @@ class Disk:
                     size = os.stat(path).st_blocks * 512  # noqa: PTH116 - very many
                 except FileNotFoundError:
                     continue
-                if path.endswith(("-wal", "-shm", "/reserve")):
+                if path is folder or path.endswith(("-wal", "-shm", "/reserve")):
                     beside += size
                 else:
                     disk += size

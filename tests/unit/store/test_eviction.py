@@ -49,13 +49,20 @@ def test_victims_are_at_most_half_of_the_page() -> None:
 
 
 def test_excess_is_down_to_the_low_mark_once_the_high_one_is_passed() -> None:
-    assert excess(Taken(900, 0), MARKS) == 0
-    assert excess(Taken(901, 0), MARKS) == 101
+    assert excess(Taken(900, 0, 0), MARKS) == 0
+    assert excess(Taken(901, 0, 0), MARKS) == 101
 
 
 def test_excess_does_not_count_trash_that_goes_by_itself() -> None:
-    assert excess(Taken(800, 200), MARKS) == 0
-    assert excess(Taken(810, 200), MARKS) == 10
+    assert excess(Taken(800, 0, 200), MARKS) == 0
+    assert excess(Taken(810, 0, 200), MARKS) == 10
+
+
+def test_excess_counts_claims_up_to_a_quarter_since_others_follow_them() -> None:
+    assert excess(Taken(800, 100, 0), MARKS) == 0
+    assert excess(Taken(800, 101, 0), MARKS) == 101
+    assert excess(Taken(800, 500, 0), MARKS) == 250
+    assert excess(Taken(500, 500, 0), MARKS) == 0
 
 
 @given(st.integers(0, 10**8))
@@ -67,8 +74,8 @@ def test_taken_counts_rows_as_well_as_bytes() -> None:
     assert taken(Usage(0, 0, claims=1000)).total > 500_000  # pictures that could not be kept, too
     used = taken(Usage(1000, 0, 10, 0))
     assert used.entries > 1000 * 2048
-    assert used.trash == used.entries // 100
-    assert used.total == used.entries + used.trash
+    assert used.goes == used.entries // 100
+    assert used.total == used.entries + used.claims + used.goes
 
 
 def test_slack_is_what_the_catalogs_file_has_beside_its_rows() -> None:
