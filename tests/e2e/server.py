@@ -100,6 +100,10 @@ class Server:
         self._launch(arguments)
         await asyncio.gather(self._ready(), *(peer.begin() for peer in self._peers))
 
+    async def workers_ready(self, count: int) -> None:
+        """Return once that many workers have said so, in all runs together."""
+        await eventually(lambda: self._said_ready() >= count)
+
     async def begin(self) -> None:
         """Start unless it runs."""
         if self._process is None:
@@ -151,7 +155,7 @@ class Server:
 
     def _launch(self, arguments: tuple[str, ...]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._ready_before = self.output.count(WORKER_READY)
+        self._ready_before = self._said_ready()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         chosen = {f"IMCAXY_{name.upper()}": str(value) for name, value in self.settings.items()}
         with self._log.open("ab") as log:
@@ -172,15 +176,18 @@ class Server:
     async def _ready(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.boot
-        while not (self._workers_ready() and await self._serves()):
+        while not (self._all_ready() and await self._serves()):
             assert self.process.poll() is None, f"the server did not start:\n{self.output}"
             assert loop.time() < deadline, f"the server is not ready:\n{self.output}"
             await asyncio.sleep(_POLL)
 
-    def _workers_ready(self) -> bool:
-        """Whether all are; a server ends when one of them dies before that."""
+    def _all_ready(self) -> bool:
+        """Whether all workers are; a server ends when one of them dies before that."""
         count = int(str(self.settings.get("workers", 1)))
-        return count == 1 or self.output.count(WORKER_READY) - self._ready_before >= count
+        return count == 1 or self._said_ready() - self._ready_before >= count
+
+    def _said_ready(self) -> int:
+        return self.output.count(WORKER_READY)
 
     async def _serves(self) -> bool:
         try:

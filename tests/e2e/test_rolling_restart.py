@@ -20,16 +20,11 @@ HALF = len(BODY) // 2
 SETTLED = 0.5  # seconds of load before and after what a test does
 
 
-async def started(stage: Stack, count: int) -> None:
-    """Return once that many workers have got ready, in all of the server's life."""
-    await eventually(lambda: stage.server.output.count(WORKER_READY) >= count)
-
-
 async def reload(stage: Stack, crew: Crew) -> None:
     """Replace every worker; returns when the old ones are gone."""
     before, ready = crew.pids, stage.server.output.count(WORKER_READY)
     stage.server.process.send_signal(signal.SIGHUP)
-    await started(stage, ready + len(before))
+    await stage.server.workers_ready(ready + len(before))
     await eventually(lambda: not before & crew.pids)
     assert len(crew.pids) == len(before)
 
@@ -77,10 +72,10 @@ async def test_hang_up_of_the_whole_group_is_a_restart_and_cuts_nobody(tmp_path:
         readers = await halfway(stage, 8)
         before = crew.pids
         os.killpg(stage.server.process.pid, signal.SIGHUP)
-        await started(stage, 3)
+        await stage.server.workers_ready(3)
         hold.release()
         await assert_whole(readers)
-        await started(stage, 4)
+        await stage.server.workers_ready(4)
         await eventually(lambda: not before & crew.pids)
 
 
@@ -100,7 +95,7 @@ async def test_worker_that_is_killed_is_replaced_and_no_connection_is_refused(
             killed = loop.time()
             async with asyncio.timeout(30):
                 answers = await stage.many(40)
-            await started(stage, 4)
+            await stage.server.workers_ready(4)
             await asyncio.sleep(SETTLED if load == "load" else 0)
         assert {(each.status, each.body == BODY, each.whole) for each in answers} == {
             (200, True, True)
@@ -143,7 +138,7 @@ async def test_stop_during_a_restart_waits_for_the_worker_that_drains(tmp_path: 
         assert len(crew.serving()) == 2
         behind, before, drains = crew.behind(), crew.pids, first_ready(stage, place=0)
         stage.server.process.send_signal(signal.SIGHUP)
-        await started(stage, 3)
+        await stage.server.workers_ready(3)
         late = {width for width, reader in readers.items() if behind[reader.port] == drains}
         for width in holds.keys() - late:  # only the worker that drains already has work left
             holds[width].release()

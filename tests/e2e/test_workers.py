@@ -27,7 +27,6 @@ from tests.e2e.harness import (
     png_of,
     stack,
 )
-from tests.e2e.server import WORKER_READY
 
 BODY = png_of(300_000, seed=4)
 JOB = 5.0  # seconds that a job takes at the very most on a machine that is busy otherwise
@@ -38,11 +37,6 @@ async def crew_of(directory: Path, count: int) -> AsyncIterator[tuple[Stack, Cre
     """A server with `count` workers, all of them ready."""
     async with stack(directory, workers=count) as stage:
         yield stage, Crew(stage.server)
-
-
-async def ready(stage: Stack, count: int) -> None:
-    """Return once that many workers have said so, in all runs together."""
-    await eventually(lambda: stage.server.output.count(WORKER_READY) >= count)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +151,7 @@ async def test_owner_that_is_killed_costs_a_second_job_and_nobody_a_wrong_pictur
         seen = await kill_the_owner(stage, crew, hold)
         seen.assert_nobody_was_lied_to()
         assert stage.imaginary.made == 2
-        await ready(stage, 5)
+        await stage.server.workers_ready(5)
         assert seen.victim not in crew.pids
         assert len(crew.pids) == 4
         again = await stage.many(20)
