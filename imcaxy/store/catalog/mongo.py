@@ -1,5 +1,6 @@
 """The catalog in one MongoDB database, shared by any number of machines (design 6.14)."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -314,8 +315,8 @@ class MongoCatalog:
 
     async def delete_trash(self, rows: Sequence[Trash]) -> None:
         """Remove the rows, which nobody changes; renewed, one is another."""
-        for row in rows:
-            await self._database.delete(TRASH, {"blob": row.blob, "at": {"$lte": row.at}})
+        chosen = [{"blob": row.blob, "at": {"$lte": row.at}} for row in rows]
+        await asyncio.gather(*(self._database.delete(TRASH, each) for each in chosen))
 
     async def write_instance(self, instance: Instance) -> None:
         """Insert or overwrite the caller's own row."""
